@@ -1,0 +1,29 @@
+# The Debian packages that building, running and testing Casemate needs.
+# Sourced by the other tools; each list says what it is for.
+
+# Compilers, build system, formatting and analysis.
+build_packages=(
+    g++ cmake ninja-build ccache pkg-config
+    clang clang-format clang-tidy libclang-rt-14-dev
+)
+
+# Libraries.
+library_packages=(
+    libarchive-dev libboost1.81-dev libboost-json1.81-dev libcli11-dev libseccomp-dev
+    libssl-dev libzstd-dev zlib1g-dev
+)
+
+# The guest kernel is built from Debian's kernel source.
+kernel_packages=(
+    bc bison cpio flex libelf-dev make rsync xz-utils
+)
+
+# Enclaves without hardware virtualization run in QEMU's emulated machine.
+run_packages=(
+    python3 qemu-system-x86
+)
+
+# Container images of the samples, and what only the tests use.
+test_packages=(
+    buildah libbenchmark-dev libgmock-dev libgtest-dev mmdebstrap python3-cbor2 zstd
+)
