@@ -1,0 +1,54 @@
+# add_room(NAME [DEPENDS room|library...] [STATIC_GUEST])
+#
+# A room is src/NAME: one static library casemate_NAME of its *.cpp, a test program NAME_tests of its
+# *_test.cpp, and one translation unit per header that proves the header stands on its own.
+# Tests link their room only, so a dependency that is not declared does not link.
+function(add_room name)
+    cmake_parse_arguments(ROOM "" "" "DEPENDS;TEST_DEPENDS" ${ARGN})
+    set(directory ${CMAKE_SOURCE_DIR}/src/${name})
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${directory}/*.cpp)
+    file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${directory}/*.hpp)
+    set(tests ${sources})
+    list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+    list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+
+    add_library(casemate_${name} STATIC ${sources})
+    target_link_libraries(casemate_${name} PUBLIC casemate_options ${ROOM_DEPENDS})
+
+    if(CASEMATE_CHECK_HEADERS AND headers)
+        set(units)
+        foreach(header ${headers})
+            file(RELATIVE_PATH relative ${CMAKE_SOURCE_DIR}/src ${header})
+            string(REPLACE "/" "_" unit ${relative})
+            set(unit ${CMAKE_BINARY_DIR}/headers/${unit}.cpp)
+            file(CONFIGURE OUTPUT ${unit} CONTENT "#include \"${relative}\"\n")
+            list(APPEND units ${unit})
+        endforeach()
+        add_library(${name}_headers OBJECT ${units})
+        target_link_libraries(${name}_headers PRIVATE casemate_${name})
+    endif()
+
+    if(CASEMATE_TESTS AND tests)
+        add_executable(${name}_tests ${tests})
+        target_link_libraries(${name}_tests PRIVATE casemate_${name} ${ROOM_TEST_DEPENDS}
+            GTest::gmock GTest::gtest_main)
+        target_compile_definitions(${name}_tests PRIVATE
+            CASEMATE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CASEMATE_BINARY_DIR="${CMAKE_BINARY_DIR}")
+        gtest_discover_tests(${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
+            PROPERTIES LABELS unit TIMEOUT 120)
+    endif()
+endfunction()
+
+# add_program(NAME room|library... [STATIC]): programs/NAME.cpp as build/bin/casemate-NAME, or
+# build/bin/casemate for NAME casemate. STATIC links everything in, C library included.
+function(add_program name)
+    cmake_parse_arguments(PROGRAM "STATIC" "" "" ${ARGN})
+    string(REPLACE "_" "-" output ${name})
+    add_executable(program_${name} ${CMAKE_SOURCE_DIR}/programs/${name}.cpp)
+    set_target_properties(program_${name} PROPERTIES
+        OUTPUT_NAME ${output} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+    target_link_libraries(program_${name} PRIVATE casemate_options ${PROGRAM_UNPARSED_ARGUMENTS})
+    if(PROGRAM_STATIC AND NOT CASEMATE_SANITIZE)
+        target_link_options(program_${name} PRIVATE -static)
+    endif()
+endfunction()

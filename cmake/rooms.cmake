@@ -1,0 +1,9 @@
+# Rooms in the order of their dependencies: a room uses only rooms above it. A room's folder holds its
+# room.cmake, which calls add_room.
+find_package(Threads REQUIRED)
+
+foreach(room base codec crypto eif image machine virtio nsm jail softhost enclave guest cli)
+    if(EXISTS ${CMAKE_SOURCE_DIR}/src/${room}/room.cmake)
+        include(${CMAKE_SOURCE_DIR}/src/${room}/room.cmake)
+    endif()
+endforeach()

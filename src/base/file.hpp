@@ -1,0 +1,47 @@
+// Whole small files: reading with a limit, writing so that a reader sees all or nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/bytes.hpp"
+#include "base/fd.hpp"
+#include "base/result.hpp"
+
+namespace casemate {
+
+// read_file reads a whole file of at most limit bytes; a longer one is Errno EFBIG.
+[[nodiscard]] Result<Bytes> read_file(const std::string& path, std::uint64_t limit);
+
+// write_file_atomically writes beside path, syncs, and renames; mode as for open(2). On any error
+// path is as it was before and nothing is left beside it.
+[[nodiscard]] Result<> write_file_atomically(const std::string& path, ByteView bytes,
+                                             unsigned mode = 0600);
+
+// FileAside is a file being written beside its final path, for output too large for memory. It
+// disappears unless committed.
+class FileAside {
+public:
+    // create makes the file in path's directory, so that the rename can't cross file systems.
+    [[nodiscard]] static Result<FileAside> create(const std::string& path, unsigned mode = 0644);
+    FileAside(FileAside&& other) noexcept = default;
+    FileAside& operator=(FileAside&& other) noexcept = default;
+    FileAside(const FileAside&) = delete;
+    FileAside& operator=(const FileAside&) = delete;
+    ~FileAside();
+
+    // fd is open for reading and writing and stays this object's.
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    // commit syncs the file and renames it to its final path.
+    [[nodiscard]] Result<> commit();
+
+private:
+    FileAside(std::string path, std::string aside, UniqueFd fd)
+        : path_(std::move(path)), aside_(std::move(aside)), fd_(std::move(fd)) {}
+
+    std::string path_;
+    std::string aside_;
+    UniqueFd fd_;
+};
+
+}  // namespace casemate

@@ -1,0 +1,1 @@
+add_room(base DEPENDS Threads::Threads)

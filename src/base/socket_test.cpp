@@ -1,0 +1,71 @@
+#include "base/socket.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <filesystem>
+
+#include "base/file.hpp"
+#include "base/os_error.hpp"
+#include "base/temporary_directory.hpp"
+
+namespace casemate {
+namespace {
+
+TEST(Packet, CarriesDescriptorsAndKeepsItsBounds) {
+    auto pair = make_socket_pair(SOCK_SEQPACKET);
+    auto pipe = make_pipe();
+    ASSERT_TRUE(pair.ok());
+    ASSERT_TRUE(pipe.ok());
+    const std::array<int, 1> fds{pipe->second.get()};
+    ASSERT_TRUE(send_packet(pair->first.get(), as_bytes("one"), fds).ok());
+    ASSERT_TRUE(send_packet(pair->first.get(), as_bytes("two")).ok());
+    auto one = receive_packet(pair->second.get(), 16);
+    ASSERT_TRUE(one.ok());
+    EXPECT_EQ(as_text(one->bytes), "one");
+    ASSERT_EQ(one->fds.size(), 1U);
+    ASSERT_TRUE(write_all(one->fds[0].get(), as_bytes("!")).ok());
+    const auto two = receive_packet(pair->second.get(), 16);
+    ASSERT_TRUE(two.ok());
+    EXPECT_EQ(as_text(two->bytes), "two");
+    pair->first.reset();
+    const auto end = receive_packet(pair->second.get(), 16);
+    ASSERT_TRUE(end.ok());
+    EXPECT_TRUE(end->end_of_stream);
+}
+
+TEST(Packet, LongerThanAllowedIsRefused) {
+    auto pair = make_socket_pair(SOCK_SEQPACKET);
+    ASSERT_TRUE(pair.ok());
+    ASSERT_TRUE(send_packet(pair->first.get(), as_bytes("0123456789")).ok());
+    const auto packet = receive_packet(pair->second.get(), 4);
+    ASSERT_FALSE(packet.ok());
+    EXPECT_TRUE(packet.error().is(static_cast<Errno>(EMSGSIZE)));
+}
+
+TEST(UnixSocket, IsReachedByAPathLongerThanAnAddressHolds) {
+    const auto directory = TemporaryDirectory::create();
+    ASSERT_TRUE(directory.ok());
+    const std::string deep = directory->path() + "/" + std::string(120, 'd');
+    std::filesystem::create_directory(deep);
+    const auto listener = listen_unix(deep + "/socket", SOCK_STREAM);
+    ASSERT_TRUE(listener.ok()) << listener.error().message();
+    EXPECT_TRUE(connect_unix(deep + "/socket", SOCK_STREAM).ok());
+}
+
+TEST(FileAside, LeavesNothingUnlessCommitted) {
+    const auto directory = TemporaryDirectory::create();
+    ASSERT_TRUE(directory.ok());
+    const std::string path = directory->path() + "/file";
+    { ASSERT_TRUE(FileAside::create(path).ok()); }
+    EXPECT_TRUE(std::filesystem::is_empty(directory->path()));
+    ASSERT_TRUE(write_file_atomically(path, as_bytes("whole")).ok());
+    const auto read = read_file(path, 5);
+    ASSERT_TRUE(read.ok());
+    EXPECT_EQ(as_text(*read), "whole");
+    EXPECT_TRUE(read_file(path, 4).error().is(static_cast<Errno>(EFBIG)));
+}
+
+}  // namespace
+}  // namespace casemate
