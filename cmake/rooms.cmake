@@ -2,7 +2,7 @@
 # room.cmake, which calls add_room.
 find_package(Threads REQUIRED)
 
-foreach(room base codec crypto eif image machine virtio nsm jail softhost enclave guest cli)
+foreach(room base codec crypto jail eif image machine virtio vmm nsm softhost enclave guest cli)
     if(EXISTS ${CMAKE_SOURCE_DIR}/src/${room}/room.cmake)
         include(${CMAKE_SOURCE_DIR}/src/${room}/room.cmake)
     endif()

@@ -1,0 +1,1 @@
+add_room(codec DEPENDS casemate_base)
