@@ -1,4 +1,4 @@
-# add_room(NAME [DEPENDS room|library...] [STATIC_GUEST])
+# add_room(NAME [DEPENDS room|library...] [TEST_DEPENDS library...])
 #
 # A room is src/NAME: one static library casemate_NAME of its *.cpp, a test program NAME_tests of its
 # *_test.cpp, and one translation unit per header that proves the header stands on its own.
@@ -31,9 +31,7 @@ function(add_room name)
     if(CASEMATE_TESTS AND tests)
         add_executable(${name}_tests ${tests})
         target_link_libraries(${name}_tests PRIVATE casemate_${name} ${ROOM_TEST_DEPENDS}
-            GTest::gmock GTest::gtest_main)
-        target_compile_definitions(${name}_tests PRIVATE
-            CASEMATE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CASEMATE_BINARY_DIR="${CMAKE_BINARY_DIR}")
+            casemate_test_paths GTest::gmock GTest::gtest_main)
         gtest_discover_tests(${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
             PROPERTIES LABELS unit TIMEOUT 120)
     endif()
