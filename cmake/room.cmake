@@ -12,6 +12,11 @@ function(add_room name)
     list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
     list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
 
+    if(NOT sources)
+        message(WARNING "room ${name} has no sources")
+        add_library(casemate_${name} INTERFACE)
+        return()
+    endif()
     add_library(casemate_${name} STATIC ${sources})
     target_link_libraries(casemate_${name} PUBLIC casemate_options ${ROOM_DEPENDS})
 
