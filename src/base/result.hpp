@@ -69,18 +69,17 @@ private:
     std::string detail_;
 };
 
+// Values and errors turn into results silently: that is how functions return them.
+// NOLINTBEGIN(google-explicit-constructor)
+
 // Result: a T or an Error. value() and error() must only be called after asking which it is.
 template <class T = void>
 class [[nodiscard]] Result {
 public:
     using value_type = T;
 
-    Result(T value)
-        : state_(std::in_place_index<0>, std::move(value)) {
-    }  // NOLINT(google-explicit-constructor)
-    Result(Error error)
-        : state_(std::in_place_index<1>, std::move(error)) {
-    }  // NOLINT(google-explicit-constructor)
+    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+    Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
 
     [[nodiscard]] bool ok() const { return state_.index() == 0; }
     explicit operator bool() const { return ok(); }
@@ -107,7 +106,7 @@ public:
     using value_type = void;
 
     Result() = default;
-    Result(Error error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+    Result(Error error) : error_(std::move(error)) {}
 
     [[nodiscard]] bool ok() const { return !error_.has_value(); }
     explicit operator bool() const { return ok(); }
@@ -119,7 +118,12 @@ private:
     std::optional<Error> error_;
 };
 
+// NOLINTEND(google-explicit-constructor)
+
 }  // namespace casemate
+
+// The arguments are declarations and expressions as a whole; parentheses would change them.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 
 #define CASEMATE_CONCAT_INNER(a, b) a##b
 #define CASEMATE_CONCAT(a, b) CASEMATE_CONCAT_INNER(a, b)
@@ -142,3 +146,5 @@ private:
             return std::move(casemate_checked).error(); \
         }                                               \
     } while (false)
+
+// NOLINTEND(bugprone-macro-parentheses)

@@ -5,7 +5,7 @@
 
 namespace casemate::test {
 
-// source_dir is the top of the source tree; binary_dir is the build tree's (programs are in its bin).
+// source_dir is the top of the source tree; binary_dir that of the build (programs are in its bin).
 [[nodiscard]] std::string source_dir();
 [[nodiscard]] std::string binary_dir();
 
