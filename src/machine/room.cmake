@@ -1,0 +1,1 @@
+add_room(machine DEPENDS casemate_base)
