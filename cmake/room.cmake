@@ -51,6 +51,7 @@ function(add_program name)
     set_target_properties(program_${name} PROPERTIES
         OUTPUT_NAME ${output} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
     target_link_libraries(program_${name} PRIVATE casemate_options ${PROGRAM_UNPARSED_ARGUMENTS})
+    add_dependencies(programs program_${name})
     if(PROGRAM_STATIC AND NOT CASEMATE_SANITIZE)
         target_link_options(program_${name} PRIVATE -static)
     endif()
