@@ -1,0 +1,42 @@
+#include "crypto/openssl.hpp"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+
+namespace casemate::crypto {
+
+std::string_view describe(CryptoErrc code) {
+    switch (code) {
+        case CryptoErrc::bad_encoding:
+            return "bad encoding";
+        case CryptoErrc::library_failure:
+            return "cryptographic library failure";
+    }
+    return "unknown";
+}
+
+Error openssl_error(CryptoErrc code, std::string sentence) {
+    const char* separator = " (";
+    while (const unsigned long reason = ERR_get_error()) {
+        std::array<char, 256> text{};
+        ERR_error_string_n(reason, text.data(), text.size());
+        sentence += separator;
+        sentence += text.data();
+        separator = "; ";
+    }
+    if (separator[0] == ';') {
+        sentence += ')';
+    }
+    return Error(code, std::move(sentence));
+}
+
+void require(bool succeeded, const char* what) {
+    if (!succeeded) {
+        std::fprintf(stderr, "%s\n",
+                     openssl_error(CryptoErrc::library_failure, what).message().c_str());
+        std::abort();
+    }
+}
+
+}  // namespace casemate::crypto

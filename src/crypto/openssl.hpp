@@ -1,0 +1,35 @@
+// What the files of this room share for talking to OpenSSL. No other room includes this header.
+#pragma once
+
+#include <openssl/err.h>
+
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "crypto/error.hpp"
+
+namespace casemate::crypto {
+
+// Free: deletes by one of OpenSSL's own X_free functions.
+template <auto FreeFunction>
+struct Free {
+    template <class T>
+    void operator()(T* object) const {
+        FreeFunction(object);
+    }
+};
+
+// Owned: an OpenSSL object and the function that frees it: Owned<X509, X509_free>.
+template <class T, auto FreeFunction>
+using Owned = std::unique_ptr<T, Free<FreeFunction>>;
+
+// openssl_error makes an Error of a sentence and every reason in OpenSSL's error queue of this
+// thread, oldest first; the queue is empty afterwards, so that no reason is told twice.
+[[nodiscard]] Error openssl_error(CryptoErrc code, std::string sentence);
+
+// require ends the process when a call failed that only fails for want of memory or because the
+// library is broken: going on with a wrong digest would be worse.
+void require(bool succeeded, const char* what);
+
+}  // namespace casemate::crypto
