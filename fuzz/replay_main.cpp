@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
     const std::vector<std::filesystem::path> roots(argv + 1, argv + argc);
     for (const auto& root : roots) {
         if (!std::filesystem::is_directory(root)) {
-            count += replay(root) == 0 ? 1 : 0;
+            count += replay(root) == 0 ? 1U : 0U;
             continue;
         }
         for (const auto& entry : std::filesystem::directory_iterator(root)) {
