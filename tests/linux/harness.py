@@ -10,7 +10,6 @@ import json
 import os
 import pathlib
 import socket
-
 import subprocess
 import tempfile
 import time

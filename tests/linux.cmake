@@ -1,0 +1,21 @@
+# Linux guests: each class is one test, so that ctest can run them side by side.
+if(NOT CASEMATE_TESTS)
+    return()
+endif()
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+# add_linux_test(MODULE CLASS SECONDS): a class of tests/linux/MODULE.py.
+function(add_linux_test module class seconds)
+    add_test(NAME linux.${module}.${class}
+        COMMAND ${Python3_EXECUTABLE} -B -m unittest -v ${module}.${class}
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/linux)
+    set_tests_properties(linux.${module}.${class} PROPERTIES
+        LABELS e2e TIMEOUT ${seconds} FIXTURES_REQUIRED guest_image
+        ENVIRONMENT "CASEMATE_BINARY_DIR=${CMAKE_BINARY_DIR}")
+endfunction()
+
+add_linux_test(stream_test Streams 900)
+add_linux_test(lifecycle_test Boot 900)
+add_linux_test(lifecycle_test End 900)
+add_linux_test(lifecycle_test Death 900)
+add_linux_test(lifecycle_test Many 1800)
