@@ -1,0 +1,24 @@
+// Calls that every jailed program of ours needs, by what needs them.
+#pragma once
+
+#include <vector>
+
+#include "jail/profile.hpp"
+
+namespace casemate::jail {
+
+// The C and C++ libraries: memory without execution, locks, time, ending.
+[[nodiscard]] std::vector<AllowedCall> runtime_calls();
+// Starting threads of this process, and nothing else that clone can make.
+[[nodiscard]] std::vector<AllowedCall> thread_calls();
+// Putting on a further filter.
+[[nodiscard]] std::vector<AllowedCall> further_filter_calls();
+// Reading and writing descriptors, and receiving more over unix sockets.
+[[nodiscard]] std::vector<AllowedCall> descriptor_calls();
+// What the C library tries first and can do without.
+[[nodiscard]] std::vector<RefusedCall> library_attempts();
+
+// join puts lists one after the other.
+[[nodiscard]] std::vector<AllowedCall> join(std::vector<std::vector<AllowedCall>> lists);
+
+}  // namespace casemate::jail

@@ -1,0 +1,79 @@
+// casemate-vmm: it makes one virtual machine and then runs it, moving bytes between guest memory
+// and sockets that are handed to it.
+#include <linux/kvm.h>
+#include <sys/syscall.h>
+
+#include "jail/common_calls.hpp"
+#include "jail/profile.hpp"
+
+namespace casemate::jail {
+
+namespace {
+
+// One stream of the guest is one descriptor.
+constexpr std::uint64_t kMaxDescriptors = 16384;
+
+Profile make(std::string_view name, std::vector<AllowedCall> allowed) {
+    Profile profile;
+    profile.name = name;
+    profile.allowed = std::move(allowed);
+    profile.refused = library_attempts();
+    profile.kept_descriptors = {0, 1, 2, 3};
+    profile.max_descriptors = kMaxDescriptors;
+    return profile;
+}
+
+AllowedCall ioctls(std::string_view reason, std::vector<std::uint64_t> numbers) {
+    return {SYS_ioctl, reason, {{1, kIntArgument, std::move(numbers)}}};
+}
+
+std::vector<AllowedCall> running_calls() {
+    return {
+        ioctls("running a vCPU", {KVM_RUN}),
+        {SYS_epoll_wait, "the event loop", {}},
+        {SYS_epoll_pwait, "the event loop", {}},
+        {SYS_epoll_ctl, "the event loop", {}},
+        {SYS_shutdown, "half-closed streams", {}},
+        ioctls("interrupts, and telling how a vCPU died",
+               {KVM_IRQ_LINE, KVM_IRQ_LINE_STATUS, KVM_SIGNAL_MSI, KVM_GET_REGS, KVM_GET_SREGS,
+                KVM_KVMCLOCK_CTRL, KVM_GET_VCPU_EVENTS, KVM_GET_MP_STATE}),
+    };
+}
+
+std::vector<AllowedCall> making_calls() {
+    return {
+        ioctls("what KVM can do", {KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_GET_VCPU_MMAP_SIZE,
+                                   KVM_GET_SUPPORTED_CPUID, KVM_GET_EMULATED_CPUID,
+                                   KVM_GET_MSR_INDEX_LIST, KVM_GET_TSC_KHZ}),
+        ioctls("making the machine",
+               {KVM_CREATE_VM, KVM_ENABLE_CAP, KVM_SET_TSS_ADDR, KVM_SET_IDENTITY_MAP_ADDR,
+                KVM_CREATE_IRQCHIP, KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_CREATE_PIT2,
+                KVM_SET_USER_MEMORY_REGION, KVM_SET_GSI_ROUTING, KVM_IRQFD, KVM_IOEVENTFD,
+                KVM_SET_CLOCK, KVM_GET_CLOCK}),
+        ioctls("making a vCPU",
+               {KVM_CREATE_VCPU, KVM_SET_CPUID2, KVM_GET_CPUID2, KVM_SET_REGS, KVM_SET_SREGS,
+                KVM_GET_MSRS, KVM_SET_MSRS, KVM_GET_FPU, KVM_SET_FPU, KVM_GET_LAPIC, KVM_SET_LAPIC,
+                KVM_SET_MP_STATE, KVM_SET_VCPU_EVENTS, KVM_GET_XCRS, KVM_SET_XCRS, KVM_SET_TSC_KHZ,
+                KVM_SET_SIGNAL_MASK}),
+        {SYS_epoll_create1, "the event loop", {}},
+        {SYS_eventfd2, "interrupts and doorbells of devices", {}},
+        {SYS_timerfd_create, "timers of devices", {}},
+        {SYS_timerfd_settime, "timers of devices", {}},
+        {SYS_sched_setaffinity, "pinning vCPUs", {}},
+        {SYS_sigaltstack, "start of a thread with a signal stack", {}},
+    };
+}
+
+}  // namespace
+
+Profile vmm_profile() {
+    return make("casemate-vmm", join({running_calls(), descriptor_calls(), making_calls(),
+                                      runtime_calls(), thread_calls(), further_filter_calls()}));
+}
+
+Profile vmm_running_profile() {
+    return make("casemate-vmm, running",
+                join({running_calls(), descriptor_calls(), runtime_calls()}));
+}
+
+}  // namespace casemate::jail

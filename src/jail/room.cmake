@@ -1,0 +1,1 @@
+add_room(jail DEPENDS casemate_base)
