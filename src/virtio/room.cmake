@@ -1,0 +1,1 @@
+add_room(virtio DEPENDS casemate_machine casemate_base)
