@@ -1,15 +1,13 @@
 // The signature section (formats.md 1.8).
 #pragma once
 
-#include <vector>
-
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 #include "crypto/digest.hpp"
 
 namespace casemate::eif {
 
-// Signature: one entry of the section.
+// Signature: what the section holds.
 struct Signature {
     // certificate_pem is the signing certificate's file, as it was given to the signer.
     Bytes certificate_pem;
@@ -19,14 +17,15 @@ struct Signature {
     bool operator==(const Signature&) const = default;
 };
 
-// parse_signatures reads the data of a signature section. Exactly AWS's encoding is accepted.
+// parse_signature reads the data of a signature section. Exactly AWS's encoding is accepted: one
+// signature, definite lengths, shortest integers, the keys in AWS's order and nothing after them.
 // Errors: EifErrc bad_signature.
-[[nodiscard]] Result<std::vector<Signature>> parse_signatures(ByteView section);
-// encode_signatures gives the data of a signature section.
-[[nodiscard]] Bytes encode_signatures(const std::vector<Signature>& signatures);
+[[nodiscard]] Result<Signature> parse_signature(ByteView section);
+// encode_signature gives the data of a signature section.
+[[nodiscard]] Bytes encode_signature(const Signature& signature);
 
-// signer_register is PCR8: of the certificate of the first signature. Errors: EifErrc bad_signature
-// when there is no signature or its certificate is no PEM certificate.
+// signer_register is PCR8, of the signing certificate's DER. Errors: EifErrc bad_signature when the
+// section or its PEM certificate can't be read.
 [[nodiscard]] Result<crypto::Digest384> signer_register(ByteView section);
 
 }  // namespace casemate::eif
