@@ -1,0 +1,33 @@
+#include "image/error.hpp"
+
+namespace casemate::image {
+
+std::string_view describe(ImageErrc code) {
+    switch (code) {
+        case ImageErrc::bad_reference:
+            return "not an image reference";
+        case ImageErrc::not_found:
+            return "not in the image";
+        case ImageErrc::malformed:
+            return "malformed image";
+        case ImageErrc::truncated:
+            return "truncated image";
+        case ImageErrc::wrong_digest:
+            return "corrupt image";
+        case ImageErrc::unsupported:
+            return "unsupported image";
+        case ImageErrc::bad_name:
+            return "file name refused";
+        case ImageErrc::bad_link:
+            return "hard link refused";
+        case ImageErrc::too_large:
+            return "image too large";
+        case ImageErrc::no_command:
+            return "no command";
+        case ImageErrc::changed:
+            return "image changed while it was read";
+    }
+    return "image error";
+}
+
+}  // namespace casemate::image

@@ -1,0 +1,36 @@
+// Errors of the image room: why a container image can't become ramdisks.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace casemate::image {
+
+enum class ImageErrc : std::uint8_t {
+    // The text that names the image has none of the forms that exist.
+    bad_reference,
+    // A file, tag, platform or blob that the image should have is not there.
+    not_found,
+    // JSON, tar or a compressed stream against its format.
+    malformed,
+    // A file ends before something it announces.
+    truncated,
+    // A blob is not what its digest or size says.
+    wrong_digest,
+    // A media type, tar entry or platform that can't be used here.
+    unsupported,
+    // A path that is absolute, leaves the root or that Linux can't hold.
+    bad_name,
+    // A hard link to something that is not a file of the image.
+    bad_link,
+    // Beyond a limit: of the ramdisk's format or of ImageLimits.
+    too_large,
+    // The image says nowhere what to run.
+    no_command,
+    // A file of a root directory changed while it was read.
+    changed,
+};
+
+[[nodiscard]] std::string_view describe(ImageErrc code);
+
+}  // namespace casemate::image
