@@ -1,0 +1,1 @@
+add_room(softhost DEPENDS casemate_base casemate_codec casemate_machine)
