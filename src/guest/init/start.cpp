@@ -32,9 +32,10 @@ Error command_error(const Launch& launch, const std::string& file, int error) {
     const std::string& command = launch.arguments.front();
     if (command.find('/') == std::string::npos && (error == ENOENT || error == ENOTDIR)) {
         const std::string path(find_variable(launch.environment, "PATH").value_or(""));
+        const std::string searched =
+            printable(path, 256) + (path == kDefaultPath ? "" : " or " + std::string(kDefaultPath));
         return unexpected(GuestErrc::bad_command,
-                          "the command \"" + printable(command, 64) + "\" in PATH " +
-                              printable(path, 256) + " or " + std::string(kDefaultPath),
+                          "the command \"" + printable(command, 64) + "\" in PATH " + searched,
                           "it in none of them");
     }
     if (error == ENOENT && access(file.c_str(), F_OK) == 0) {

@@ -1,0 +1,16 @@
+# build/tests/guest-root: a root directory with the static program that tests run inside enclaves.
+find_library(ZLIB_STATIC NAMES libz.a REQUIRED)
+add_executable(guest_peer guest/main.cpp guest/streams.cpp guest/commands.cpp guest/kernel.cpp)
+set_target_properties(guest_peer PROPERTIES
+    OUTPUT_NAME guest-peer RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/guest-root/bin)
+get_target_property(peer_options casemate_options INTERFACE_COMPILE_OPTIONS)
+# No static program can have sanitizers.
+list(FILTER peer_options EXCLUDE REGEX "sanitize")
+target_include_directories(guest_peer PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/guest)
+target_compile_options(guest_peer PRIVATE ${peer_options} -fno-exceptions -fno-rtti)
+target_link_libraries(guest_peer PRIVATE ${ZLIB_STATIC})
+target_link_options(guest_peer PRIVATE -static -s -Wl,--gc-sections)
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/tests/guest-root/etc/passwd CONTENT
+    "root:x:0:0:root:/root:/bin/sh\npeer:x:1000:1000:peer:/home/peer:/bin/sh\n")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/tests/guest-root/etc/group CONTENT
+    "root:x:0:\npeer:x:1000:\nextra:x:2000:peer\n")

@@ -1,0 +1,78 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "peer.hpp"
+
+namespace casemate::guest_peer {
+
+void say(const std::string& sentence) {
+    std::fprintf(stderr, "guest-peer: %s\n", sentence.c_str());
+}
+
+std::uint64_t number(std::string_view text) {
+    const std::string digits(text);
+    char* end = nullptr;
+    const unsigned long long value = std::strtoull(digits.c_str(), &end, 10);
+    if (digits.empty() || *end != '\0') {
+        say("expected a number, found \"" + digits + "\"");
+        std::exit(2);
+    }
+    return value;
+}
+
+namespace {
+
+// Sends the answer of a command that ran at the start, which the parameter points to.
+void serve_answer(int stream, std::uint64_t parameter) {
+    write_text(stream, *reinterpret_cast<const std::string*>(parameter) + "\n");
+}
+
+[[noreturn]] void serve_all() {
+    serve_in_background(kEchoPort, echo);
+    serve_in_background(kSinkPort, sink);
+    serve_in_background(kSourcePort, requested_source);
+    const int listener = listen_on(kCommandPort);
+    say("serving");
+    serve_listener(listener, commands, 0);
+}
+
+[[noreturn]] void serve_on(const std::string& port, Handler handler, std::uint64_t parameter) {
+    serve_listener(listen_on(static_cast<std::uint32_t>(number(port))), handler, parameter);
+}
+
+[[noreturn]] void run(const std::vector<std::string>& words) {
+    const std::string verb = words.empty() ? "serve" : words[0];
+    const std::size_t count = words.size();
+    if (verb == "serve" && count <= 1) {
+        serve_all();
+    }
+    if ((verb == "echo" || verb == "ping-pong") && count == 2) {
+        serve_on(words[1], echo, 0);
+    }
+    if (verb == "sink" && count == 2) {
+        serve_on(words[1], sink, 0);
+    }
+    if (verb == "source" && count == 3) {
+        serve_on(words[1], source, number(words[2]));
+    }
+    if (verb == "exit" && count == 2) {
+        std::exit(static_cast<int>(number(words[1])));
+    }
+    if (verb == "abort") {
+        std::abort();
+    }
+    // Any other command is executed once; its answer goes to the console and to whoever asks.
+    const std::string answer = execute(words);
+    say(answer);
+    serve_listener(listen_on(kCommandPort), serve_answer, reinterpret_cast<std::uint64_t>(&answer));
+}
+
+}  // namespace
+
+}  // namespace casemate::guest_peer
+
+int main(int argc, char** argv) {
+    casemate::guest_peer::run(std::vector<std::string>(argv + 1, argv + argc));
+}
