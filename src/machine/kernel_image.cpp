@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "machine/text.hpp"
+
 namespace casemate::machine {
 
 namespace {
@@ -35,16 +37,6 @@ constexpr std::uint32_t kElfLoad = 1;
 
 Error bad_kernel(std::string detail) {
     return {MachineErrc::bad_kernel, std::move(detail)};
-}
-
-std::string hex(std::uint64_t value) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text;
-    do {
-        text.insert(text.begin(), kDigits[value & 0xfU]);
-        value >>= 4U;
-    } while (value != 0);
-    return "0x" + text;
 }
 
 // SetupHeader: the fields of the bzImage's header that decide where it goes.
