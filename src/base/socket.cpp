@@ -138,8 +138,16 @@ Result<UniqueFd> listen_unix(const std::string& path, int type, unsigned mode) {
 }
 
 Result<UniqueFd> connect_unix(const std::string& path, int type) {
+    CASEMATE_TRY(UniqueFd socket, try_connect_unix(path, type & ~SOCK_NONBLOCK));
+    if ((type & SOCK_NONBLOCK) != 0) {
+        CASEMATE_CHECK(set_nonblocking(socket.get(), true));
+    }
+    return socket;
+}
+
+Result<UniqueFd> try_connect_unix(const std::string& path, int type) {
     CASEMATE_TRY(const Address address, address_of(path));
-    UniqueFd socket(::socket(AF_UNIX, (type & ~SOCK_NONBLOCK) | SOCK_CLOEXEC, 0));
+    UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
     if (!socket.valid()) {
         return os_error("make a socket");
     }
@@ -150,9 +158,6 @@ Result<UniqueFd> connect_unix(const std::string& path, int type) {
     } while (status != 0 && errno == EINTR);
     if (status != 0) {
         return os_error("connect to " + path);
-    }
-    if ((type & SOCK_NONBLOCK) != 0) {
-        CASEMATE_CHECK(set_nonblocking(socket.get(), true));
     }
     return socket;
 }

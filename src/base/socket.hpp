@@ -38,4 +38,8 @@ struct Packet {
 // connect_unix connects a blocking socket of that type, then sets SOCK_NONBLOCK if asked.
 [[nodiscard]] Result<UniqueFd> connect_unix(const std::string& path, int type);
 
+// try_connect_unix connects a socket of a type with SOCK_NONBLOCK or fails at once: Errno EAGAIN
+// when the listener's queue is full.
+[[nodiscard]] Result<UniqueFd> try_connect_unix(const std::string& path, int type);
+
 }  // namespace casemate

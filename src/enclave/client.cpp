@@ -1,0 +1,300 @@
+#include "enclave/client.hpp"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/event_loop.hpp"
+#include "base/os_error.hpp"
+#include "base/process.hpp"
+#include "base/socket.hpp"
+#include "enclave/control_server.hpp"
+#include "enclave/errors.hpp"
+#include "enclave/registry.hpp"
+#include "enclave/vmm_link.hpp"
+
+namespace casemate::enclave {
+
+namespace {
+
+Error no_answer(const std::string& id, const std::string& found) {
+    return {EnclaveErrc::not_connected,
+            "expected an answer of the supervisor of " + id + ", found " + found};
+}
+
+Result<UniqueFd> connect_control(const Paths& paths, const std::string& id) {
+    if (!valid_id(id)) {
+        return Error(EnclaveErrc::socket,
+                     "expected an enclave's id, as run-enclave prints it, found \"" + id + "\"");
+    }
+    auto socket = try_connect_unix(paths.control(id), SOCK_STREAM | SOCK_NONBLOCK);
+    if (!socket) {
+        return Error(EnclaveErrc::socket, "expected a running enclave " + id + ", found " +
+                                              socket.error().message() +
+                                              "; `ps --all` lists the ended ones");
+    }
+    return socket;
+}
+
+// Conversations: the same request to several supervisors side by side.
+class Conversations {
+public:
+    explicit Conversations(EventLoop loop) : loop_(std::move(loop)) {}
+
+    void begin(const Paths& paths, const std::string& id, const std::string& request) {
+        auto socket = connect_control(paths, id);
+        if (!socket) {
+            answers_.push_back({id, std::move(socket).error()});
+            return;
+        }
+        // The request fits any socket's buffer.
+        const auto sent = write_all(socket->get(), as_bytes(request));
+        if (!sent) {
+            answers_.push_back({id, no_answer(id, sent.error().message())});
+            return;
+        }
+        const int fd = socket->get();
+        open_[fd] = {id, std::move(*socket), {}};
+        static_cast<void>(loop_.add(fd, EPOLLIN, [this, fd](std::uint32_t) { receive(fd); }));
+    }
+
+    [[nodiscard]] std::vector<Answer> wait(std::chrono::milliseconds at_most) {
+        if (!open_.empty()) {
+            loop_.after(at_most, [this] { loop_.stop(); });
+            static_cast<void>(loop_.run());
+        }
+        for (const auto& [fd, conversation] : open_) {
+            answers_.push_back({conversation.id, no_answer(conversation.id, "none in time")});
+        }
+        return std::move(answers_);
+    }
+
+private:
+    struct Conversation {
+        std::string id;
+        UniqueFd socket;
+        std::string answer;
+    };
+
+    void receive(int fd) {
+        Conversation& conversation = open_.at(fd);
+        std::array<std::uint8_t, 16384> buffer{};
+        const auto size = read_some(fd, buffer);
+        if (!size && size.error().is(static_cast<Errno>(EAGAIN))) {
+            return;
+        }
+        if (size && *size > 0 && conversation.answer.size() < kMaxRecordSize) {
+            conversation.answer.append(as_text(ByteView(buffer).first(*size)));
+            if (!conversation.answer.ends_with('\n')) {
+                return;
+            }
+        }
+        answers_.push_back({conversation.id, read_answer(conversation)});
+        loop_.remove(fd);
+        open_.erase(fd);
+        if (open_.empty()) {
+            loop_.stop();
+        }
+    }
+
+    static Result<EnclaveRecord> read_answer(const Conversation& conversation) {
+        if (!conversation.answer.ends_with('\n')) {
+            return no_answer(conversation.id, "a closed connection");
+        }
+        CASEMATE_CHECK(control_answer_error(conversation.answer));
+        return parse_record(conversation.answer);
+    }
+
+    EventLoop loop_;
+    std::map<int, Conversation> open_;
+    std::vector<Answer> answers_;
+};
+
+std::vector<Answer> ask(const Paths& paths, const std::vector<std::string>& ids,
+                        const std::string& request, std::chrono::milliseconds at_most) {
+    auto loop = EventLoop::create();
+    if (!loop) {
+        std::vector<Answer> answers;
+        for (const std::string& id : ids) {
+            answers.push_back({id, loop.error()});
+        }
+        return answers;
+    }
+    Conversations conversations(std::move(*loop));
+    for (const std::string& id : ids) {
+        conversations.begin(paths, id, control_request(request));
+    }
+    std::vector<Answer> answers = conversations.wait(at_most);
+    std::vector<Answer> ordered;
+    for (const std::string& id : ids) {
+        const auto found = std::find_if(answers.begin(), answers.end(),
+                                        [&id](const Answer& answer) { return answer.id == id; });
+        if (found != answers.end()) {
+            ordered.push_back(std::move(*found));
+        }
+    }
+    return ordered;
+}
+
+// read_line reads byte by byte: what follows the line is not this reader's.
+Result<std::string> read_line(int socket, std::size_t limit, std::chrono::milliseconds at_most) {
+    const auto until = EventLoop::Clock::now() + at_most;
+    std::string line;
+    while (line.size() < limit) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(until - EventLoop::Clock::now());
+        pollfd waiting{socket, POLLIN, 0};
+        if (left.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(left.count())) == 0) {
+            return os_error("wait for an answer", ETIMEDOUT);
+        }
+        std::uint8_t byte = 0;
+        const auto size = read_some(socket, MutableBytes(&byte, 1));
+        if (!size && size.error().is(static_cast<Errno>(EAGAIN))) {
+            continue;
+        }
+        CASEMATE_CHECK(size ? Result<>() : Result<>(size.error()));
+        if (*size == 0) {
+            return os_error("read an answer", ENODATA);
+        }
+        if (byte == '\n') {
+            return line;
+        }
+        line.push_back(static_cast<char>(byte));
+    }
+    return os_error("read an answer of at most " + std::to_string(limit) + " bytes", EMSGSIZE);
+}
+
+LaunchFailure not_spawned(EnclaveErrc code, const std::string& reason) {
+    return {static_cast<int>(code), reason, "", false};
+}
+
+// LineReader takes whole lines out of a blocking stream; nothing at its end.
+class LineReader {
+public:
+    explicit LineReader(int fd) : fd_(fd) {}
+
+    std::optional<std::string> next() {
+        while (true) {
+            const std::size_t end = rest_.find('\n');
+            if (end != std::string::npos) {
+                std::string line = rest_.substr(0, end);
+                rest_.erase(0, end + 1);
+                return line;
+            }
+            std::array<std::uint8_t, 16384> buffer{};
+            const auto size = read_some(fd_, buffer);
+            if (!size || *size == 0 || rest_.size() > 2 * kMaxRecordSize) {
+                return std::nullopt;
+            }
+            rest_.append(as_text(ByteView(buffer).first(*size)));
+        }
+    }
+
+private:
+    int fd_;
+    std::string rest_;
+};
+
+}  // namespace
+
+std::vector<Answer> describe_all(const Paths& paths) {
+    Registry registry(paths);
+    std::vector<Answer> answers = ask(paths, registry.living(), "describe", kDescribeTime);
+    const auto silent = [](const Answer& answer) { return !answer.record.ok(); };
+    if (std::any_of(answers.begin(), answers.end(), silent)) {
+        // One that ended between the list and the question is not a failure.
+        const std::vector<std::string> still = registry.living();
+        std::erase_if(answers, [&](const Answer& answer) {
+            return silent(answer) &&
+                   std::find(still.begin(), still.end(), answer.id) == still.end();
+        });
+    }
+    std::erase_if(answers, [](const Answer& answer) {
+        return answer.record.ok() && answer.record->state == EnclaveState::ended;
+    });
+    return answers;
+}
+
+std::vector<Answer> terminate(const Paths& paths, const std::vector<std::string>& ids) {
+    return ask(paths, ids, "terminate", kTerminateTime);
+}
+
+Result<std::string> find_by_name(const Paths& paths, const std::string& name) {
+    std::vector<std::string> found;
+    for (const Answer& answer : describe_all(paths)) {
+        if (answer.record && answer.record->name == name) {
+            found.push_back(answer.id);
+        }
+    }
+    if (found.size() != 1) {
+        return Error(EnclaveErrc::naming,
+                     found.empty() ? "No enclave matched the given name \"" + name + "\"."
+                                   : "Conflicting enclave names have been found: " +
+                                         std::to_string(found.size()) + " enclaves are named \"" +
+                                         name + "\".");
+    }
+    return found.front();
+}
+
+Result<UniqueFd> open_console(const Paths& paths, const std::string& id) {
+    auto socket = connect_control(paths, id);
+    if (!socket) {
+        return Error(EnclaveErrc::console, socket.error().detail());
+    }
+    CASEMATE_CHECK(write_all(socket->get(), as_bytes(control_request("console"))));
+    const auto line = read_line(socket->get(), kMaxControlRequest, kDescribeTime);
+    if (!line) {
+        return Error(EnclaveErrc::console, "expected the console of " + id + ", found " +
+                                               line.error().message());
+    }
+    CASEMATE_CHECK(control_answer_error(*line));
+    CASEMATE_CHECK(set_nonblocking(socket->get(), false));
+    return socket;
+}
+
+std::variant<Launched, LaunchFailure> launch(const StartConfiguration& configuration,
+                                             const std::function<void(const std::string&)>& say) {
+    auto channel = make_socket_pair(SOCK_STREAM);
+    if (!channel) {
+        return not_spawned(EnclaveErrc::process_spawn, channel.error().message());
+    }
+    SpawnOptions options;
+    options.program = configuration.paths.program("casemate-enclave");
+    options.environment = child_environment(configuration.paths);
+    options.passed_fds = {channel->second.get()};
+    options.standard_error = -1;
+    options.die_with_parent = false;
+    options.new_session = true;
+    auto process = Process::spawn(options);
+    if (!process) {
+        return not_spawned(EnclaveErrc::process_spawn, "expected to start " + options.program +
+                                                           ", found " +
+                                                           process.error().message());
+    }
+    channel->second.reset();
+    static_cast<void>(write_all(channel->first.get(), as_bytes(to_json(configuration) + "\n")));
+    static_cast<void>(process->wait());
+    LineReader lines(channel->first.get());
+    while (const auto line = lines.next()) {
+        auto report = parse_start_report(*line);
+        if (!report) {
+            return not_spawned(EnclaveErrc::not_connected, report.error().message());
+        }
+        if (const auto* progress = std::get_if<Progress>(&*report)) {
+            say(progress->text);
+        } else if (auto* started = std::get_if<StartedReport>(&*report)) {
+            return Launched{std::move(started->record)};
+        } else if (auto* failed = std::get_if<FailedReport>(&*report)) {
+            return LaunchFailure{failed->code, std::move(failed->reason), std::move(failed->id),
+                                 true};
+        }
+    }
+    return not_spawned(EnclaveErrc::not_connected,
+                       "expected the supervisor to report, found that it was killed");
+}
+
+}  // namespace casemate::enclave

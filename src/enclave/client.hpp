@@ -1,0 +1,67 @@
+// Client: how commands talk to the supervisors that run.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+#include "enclave/configuration.hpp"
+#include "enclave/paths.hpp"
+#include "enclave/record.hpp"
+
+namespace casemate::enclave {
+
+// How long a supervisor has to describe its enclave.
+inline constexpr std::chrono::seconds kDescribeTime{3};
+// How long it has to end it, with the program's own time and the settling in it.
+inline constexpr std::chrono::seconds kTerminateTime{20};
+
+// Answer: what one supervisor said, or why it said nothing.
+struct Answer {
+    std::string id;
+    Result<EnclaveRecord> record;
+};
+
+// describe_all asks every living enclave at once and waits kDescribeTime at most for all of them.
+// An enclave that ended meanwhile is left out.
+[[nodiscard]] std::vector<Answer> describe_all(const Paths& paths);
+
+// terminate ends the enclaves with these ids at once and waits for their ends. Errors by enclave:
+// EnclaveErrc::socket when there is no such enclave, permissions when it is another user's.
+[[nodiscard]] std::vector<Answer> terminate(const Paths& paths,
+                                            const std::vector<std::string>& ids);
+
+// find_by_name gives the id of the living enclave with that name. EnclaveErrc::naming when none or
+// several have it.
+[[nodiscard]] Result<std::string> find_by_name(const Paths& paths, const std::string& name);
+
+// open_console gives a stream of the enclave's console from its first kept byte on.
+// EnclaveErrc::console when the enclave is not in debug mode or can't be reached.
+[[nodiscard]] Result<UniqueFd> open_console(const Paths& paths, const std::string& id);
+
+// Launched: the enclave runs.
+struct Launched {
+    EnclaveRecord record;
+};
+
+// LaunchFailure: the supervisor could not start it, or the supervisor itself could not be started
+// (by_supervisor is false then).
+struct LaunchFailure {
+    int code = 0;
+    std::string reason;
+    // Empty when the enclave never got one.
+    std::string id;
+    bool by_supervisor = true;
+};
+
+// launch starts a supervisor and waits for the enclave's heartbeat or its failure. say gets each
+// line of progress.
+[[nodiscard]] std::variant<Launched, LaunchFailure> launch(
+    const StartConfiguration& configuration, const std::function<void(const std::string&)>& say);
+
+}  // namespace casemate::enclave

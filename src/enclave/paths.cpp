@@ -1,0 +1,109 @@
+#include "enclave/paths.hpp"
+
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/os_error.hpp"
+#include "enclave/errors.hpp"
+
+namespace casemate::enclave {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : "";
+}
+
+std::string home() {
+    std::string directory = variable("HOME");
+    if (directory.empty()) {
+        const passwd* user = ::getpwuid(::geteuid());
+        directory = user != nullptr && user->pw_dir != nullptr ? user->pw_dir : "";
+    }
+    return directory;
+}
+
+Error no_home(std::string_view purpose, std::string_view other) {
+    return {EnclaveErrc::file_operation, "expected a home directory for " + std::string(purpose) +
+                                             ", found neither HOME nor one in the user database; "
+                                             "set " +
+                                             std::string(other)};
+}
+
+Result<> make_directory(const std::string& path, mode_t mode, std::string_view moved_by) {
+    std::error_code error;
+    const fs::path parent = fs::path(path).parent_path();
+    fs::create_directories(parent, error);
+    if (::mkdir(path.c_str(), mode) == 0) {
+        // The mode is what it is meant to be, whatever the umask.
+        if (::chmod(path.c_str(), mode) != 0) {
+            return os_error("set the mode of " + path);
+        }
+        return {};
+    }
+    struct stat status {};
+    if (errno == EEXIST && ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+        return {};
+    }
+    return Error(EnclaveErrc::file_operation, "expected to make the directory " + path +
+                                                  ", found " +
+                                                  std::string(describe(static_cast<Errno>(errno))) +
+                                                  "; " + std::string(moved_by) + " moves it");
+}
+
+}  // namespace
+
+Result<Paths> find_paths() {
+    Paths paths;
+    const bool root = ::geteuid() == 0;
+    paths.state = variable("CASEMATE_STATE_DIR");
+    if (paths.state.empty()) {
+        if (!root && home().empty()) {
+            return no_home("Casemate's state", "CASEMATE_STATE_DIR");
+        }
+        paths.state = root ? "/var/lib/casemate" : home() + "/.local/share/casemate";
+    }
+    paths.runtime = variable("CASEMATE_RUNTIME_DIR");
+    if (paths.runtime.empty()) {
+        const std::string session = variable("XDG_RUNTIME_DIR");
+        if (root) {
+            paths.runtime = "/run/casemate";
+        } else {
+            paths.runtime = session.empty() ? paths.state + "/run" : session + "/casemate";
+        }
+    }
+    paths.kernel = variable("CASEMATE_KERNEL_DIR");
+    if (paths.kernel.empty()) {
+        paths.kernel = home() + "/.cache/casemate/kernel/current";
+    }
+    // The supervisor works from the root directory.
+    paths.state = fs::absolute(paths.state).lexically_normal();
+    paths.runtime = fs::absolute(paths.runtime).lexically_normal();
+    paths.kernel = fs::absolute(paths.kernel).lexically_normal();
+    std::error_code error;
+    const fs::path self = fs::read_symlink("/proc/self/exe", error);
+    if (error) {
+        return os_error("find the running program in /proc", error.value());
+    }
+    paths.programs = self.parent_path();
+    return paths;
+}
+
+Result<> make_directories(const Paths& paths) {
+    CASEMATE_CHECK(make_directory(paths.state, 0700, "CASEMATE_STATE_DIR"));
+    CASEMATE_CHECK(make_directory(paths.histories(), 0700, "CASEMATE_STATE_DIR"));
+    CASEMATE_CHECK(make_directory(paths.runtime, 0755, "CASEMATE_RUNTIME_DIR"));
+    CASEMATE_CHECK(make_directory(paths.enclaves(), 0755, "CASEMATE_RUNTIME_DIR"));
+    CASEMATE_CHECK(make_directory(paths.cids(), 0755, "CASEMATE_RUNTIME_DIR"));
+    CASEMATE_CHECK(make_directory(paths.parent_ports(), 0755, "CASEMATE_RUNTIME_DIR"));
+    return {};
+}
+
+}  // namespace casemate::enclave

@@ -1,0 +1,55 @@
+// Paths: where Casemate keeps its state, its sockets and its programs (DESIGN section 6).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.hpp"
+
+namespace casemate::enclave {
+
+struct Paths {
+    // state outlives a restart of the machine: records and logs of enclaves. CASEMATE_STATE_DIR,
+    // else /var/lib/casemate for root and ~/.local/share/casemate for others.
+    std::string state;
+    // runtime holds sockets and locks: CASEMATE_RUNTIME_DIR, else /run/casemate for root,
+    // $XDG_RUNTIME_DIR/casemate for others, state/run without that variable.
+    std::string runtime;
+    // programs is the directory of the running executable, where its siblings are.
+    std::string programs;
+    // kernel is the directory of the guest kernel and the software host's modules:
+    // CASEMATE_KERNEL_DIR, else ~/.cache/casemate/kernel/current.
+    std::string kernel;
+    std::string kvm_device = "/dev/kvm";
+
+    // RUNTIME/enclaves/ID, which exists while the enclave does; STATE/enclaves/ID, which stays.
+    [[nodiscard]] std::string enclaves() const { return runtime + "/enclaves"; }
+    [[nodiscard]] std::string enclave(const std::string& id) const { return enclaves() + "/" + id; }
+    [[nodiscard]] std::string histories() const { return state + "/enclaves"; }
+    [[nodiscard]] std::string history(const std::string& id) const {
+        return histories() + "/" + id;
+    }
+    // RUNTIME/cid/CID is a link to the enclave's vsock socket.
+    [[nodiscard]] std::string cids() const { return runtime + "/cid"; }
+    [[nodiscard]] std::string cid(std::uint32_t cid) const {
+        return cids() + "/" + std::to_string(cid);
+    }
+    // RUNTIME/parent/PORT: unix sockets that guests of every enclave reach as the parent's ports.
+    [[nodiscard]] std::string parent_ports() const { return runtime + "/parent"; }
+    [[nodiscard]] std::string control(const std::string& id) const {
+        return enclave(id) + "/control";
+    }
+    [[nodiscard]] std::string program(const std::string& name) const {
+        return programs + "/" + name;
+    }
+};
+
+// find_paths reads the environment and the place of the running executable. Errors: Errno when
+// /proc is not there; EnclaveErrc::file_operation when a user without a home needs one.
+[[nodiscard]] Result<Paths> find_paths();
+
+// make_directories makes what is missing of the state and runtime directories: state 0700, runtime
+// 0755. Errors: EnclaveErrc::file_operation, saying which directory and which variable moves it.
+[[nodiscard]] Result<> make_directories(const Paths& paths);
+
+}  // namespace casemate::enclave
