@@ -248,8 +248,8 @@ Result<UniqueFd> open_console(const Paths& paths, const std::string& id) {
     CASEMATE_CHECK(write_all(socket->get(), as_bytes(control_request("console"))));
     const auto line = read_line(socket->get(), kMaxControlRequest, kDescribeTime);
     if (!line) {
-        return Error(EnclaveErrc::console, "expected the console of " + id + ", found " +
-                                               line.error().message());
+        return Error(EnclaveErrc::console,
+                     "expected the console of " + id + ", found " + line.error().message());
     }
     CASEMATE_CHECK(control_answer_error(*line));
     CASEMATE_CHECK(set_nonblocking(socket->get(), false));
@@ -272,8 +272,7 @@ std::variant<Launched, LaunchFailure> launch(const StartConfiguration& configura
     auto process = Process::spawn(options);
     if (!process) {
         return not_spawned(EnclaveErrc::process_spawn, "expected to start " + options.program +
-                                                           ", found " +
-                                                           process.error().message());
+                                                           ", found " + process.error().message());
     }
     channel->second.reset();
     static_cast<void>(write_all(channel->first.get(), as_bytes(to_json(configuration) + "\n")));
