@@ -1,0 +1,1 @@
+add_program(casemate-softhost-init casemate_softhost STATIC)
