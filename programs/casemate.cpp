@@ -1,0 +1,14 @@
+// casemate: the command line. Called as nitro-cli, it is nitro-cli.
+#include <csignal>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "cli/main.hpp"
+
+int main(int argc, char** argv) {
+    // A file that grows past the limit on file sizes is an error like a full disk, not a death that
+    // leaves the file behind.
+    (void)std::signal(SIGXFSZ, SIG_IGN);
+    return casemate::cli::run(std::vector<std::string>(argv, argv + argc), std::cout, std::cerr);
+}

@@ -1,0 +1,131 @@
+// The command line, parsed: one plain structure per verb (nitro-cli.md 2, and Casemate's own
+// verbs).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "cli/error_codes.hpp"
+
+namespace casemate::cli {
+
+// Acceleration: how an enclave gets its CPU (--accel, else CASEMATE_ACCEL, else automatic).
+enum class Acceleration : std::uint8_t { automatic, kvm, software };
+
+struct RunEnclaveArguments {
+    // Exactly one of cpu_ids (not empty) and cpu_count is given.
+    std::vector<std::uint32_t> cpu_ids;
+    std::optional<std::uint32_t> cpu_count;
+    // memory_mib in MiB; 0 must be refused with E26.
+    std::uint64_t memory_mib = 0;
+    std::string eif_path;
+    // enclave_cid: 4 to 2^32-2; 0 was given for "any", of which the user is told; nothing: any.
+    std::optional<std::uint64_t> enclave_cid;
+    std::optional<std::string> enclave_name;
+    // debug_mode is set when attach_console is.
+    bool debug_mode = false;
+    bool attach_console = false;
+    Acceleration acceleration = Acceleration::automatic;
+
+    bool operator==(const RunEnclaveArguments&) const = default;
+};
+
+// EnclaveSelector: exactly one of both.
+struct EnclaveSelector {
+    std::optional<std::string> id;
+    std::optional<std::string> name;
+};
+
+struct TerminateEnclaveArguments {
+    // Exactly one of selector and all.
+    EnclaveSelector selector;
+    bool all = false;
+};
+
+struct DescribeEnclavesArguments {
+    bool metadata = false;
+};
+
+struct ConsoleArguments {
+    EnclaveSelector selector;
+    std::optional<std::uint64_t> disconnect_timeout_seconds;
+};
+
+struct BuildEnclaveArguments {
+    std::string docker_uri;
+    std::optional<std::string> docker_dir;
+    std::string output_file;
+    // Both or none.
+    std::optional<std::string> signing_certificate;
+    std::optional<std::string> private_key;
+    std::optional<std::string> image_name;
+    std::optional<std::string> image_version;
+    // metadata_file: custom metadata, a JSON file.
+    std::optional<std::string> metadata_file;
+    // Casemate's own: a kernel file (bzImage or vmlinux) and its command line.
+    std::optional<std::string> kernel;
+    std::optional<std::string> cmdline;
+};
+
+struct DescribeEifArguments {
+    std::string eif_path;
+};
+
+struct PcrArguments {
+    // Exactly one of both.
+    std::optional<std::string> input;
+    std::optional<std::string> signing_certificate;
+};
+
+struct ExplainArguments {
+    std::string error_code;
+};
+
+struct DoctorArguments {
+    bool json = false;
+};
+
+struct LogsArguments {
+    std::string enclave_id;
+};
+
+struct PsArguments {
+    bool all = false;
+};
+
+struct VsockConnectArguments {
+    std::uint32_t cid = 0;
+    std::uint32_t port = 0;
+};
+
+struct VsockListenArguments {
+    std::uint32_t port = 0;
+};
+
+using Invocation =
+    std::variant<RunEnclaveArguments, TerminateEnclaveArguments, DescribeEnclavesArguments,
+                 ConsoleArguments, BuildEnclaveArguments, DescribeEifArguments, PcrArguments,
+                 ExplainArguments, DoctorArguments, LogsArguments, PsArguments,
+                 VsockConnectArguments, VsockListenArguments>;
+
+// UsageEnd: there is nothing to run. Help and version go to standard output with status 0, usage
+// errors to standard error with status 2.
+struct UsageEnd {
+    int status = 0;
+    std::string standard_output;
+    std::string standard_error;
+};
+
+using Parsed = std::variant<Invocation, UsageEnd, CommandError>;
+
+// parse reads a command line; arguments[0] is the program's name, which decides whether it presents
+// itself as nitro-cli. A file given with --config is read (E17, E19, E01, E02). acceleration is
+// what CASEMATE_ACCEL says, for where --accel says nothing; empty means automatic.
+[[nodiscard]] Parsed parse(const std::vector<std::string>& arguments,
+                           std::string_view acceleration = {});
+
+}  // namespace casemate::cli

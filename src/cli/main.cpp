@@ -1,0 +1,42 @@
+#include "cli/main.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+namespace casemate::cli {
+
+namespace {
+
+std::string environment(const char* name, const char* fallback = "") {
+    const char* value = std::getenv(name);
+    return value == nullptr ? fallback : value;
+}
+
+OutputSettings settings_from_environment() {
+    OutputSettings settings;
+    settings.show_progress = ::isatty(STDERR_FILENO) == 1;
+    settings.backtrace = environment("BACKTRACE") == "1";
+    settings.log_directory = environment("NITRO_CLI_LOGS_PATH", "/var/log/nitro_enclaves");
+    return settings;
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+    Output output(out, err, settings_from_environment());
+    const Parsed parsed = parse(arguments, environment("CASEMATE_ACCEL"));
+    if (const auto* end = std::get_if<UsageEnd>(&parsed)) {
+        err << end->standard_error << std::flush;
+        const int written = output.text(end->standard_output);
+        return end->status != 0 ? end->status : written;
+    }
+    if (const auto* error = std::get_if<CommandError>(&parsed)) {
+        output.set_action("Parse Arguments");
+        return output.fail(*error);
+    }
+    return dispatch(*std::get_if<Invocation>(&parsed), output);
+}
+
+}  // namespace casemate::cli

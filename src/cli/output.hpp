@@ -1,0 +1,70 @@
+// Output: where a command's results, its progress and its errors go.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <source_location>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "cli/error_codes.hpp"
+#include "cli/json_output.hpp"
+
+namespace casemate::cli {
+
+// OutputSettings: what the environment says.
+struct OutputSettings {
+    // show_progress: standard error is a terminal.
+    bool show_progress = false;
+    // backtrace: BACKTRACE=1, as nitro-cli has it.
+    bool backtrace = false;
+    // log_directory gets one file per error, if it exists; NITRO_CLI_LOGS_PATH.
+    std::string log_directory;
+};
+
+class Output {
+public:
+    // Output to two streams that outlive it. action names the command in the error log.
+    Output(std::ostream& out, std::ostream& err, OutputSettings settings);
+
+    // set_action names what the command does ("Build Enclave"), for backtraces.
+    void set_action(std::string action) { action_ = std::move(action); }
+
+    // result prints a value on standard output, in nitro-cli's layout; the exit status comes back:
+    // 0, or E19's when it could not be written.
+    [[nodiscard]] int result(const Json& json);
+    // text prints text on standard output as it is; the exit status comes back.
+    [[nodiscard]] int text(std::string_view text);
+    // say prints a line on standard error.
+    void say(std::string_view line);
+    // progress shows how far a step is, on a terminal only; the next line of any kind replaces it.
+    void progress(std::string_view step, std::uint64_t done, std::uint64_t total);
+
+    // fail prints an error in nitro-cli's shape (nitro-cli.md 3), writes it to the log directory if
+    // there is one, and gives the exit status. A sentence that does not end in a full stop gets
+    // one.
+    [[nodiscard]] int fail(ErrorCode code, std::string_view sentence,
+                           std::source_location where = std::source_location::current());
+    [[nodiscard]] int fail(const CommandError& error,
+                           std::source_location where = std::source_location::current()) {
+        return fail(error.code, error.sentence, where);
+    }
+    // fail with an error that a room gave.
+    [[nodiscard]] int fail(ErrorCode code, const Error& error,
+                           std::source_location where = std::source_location::current()) {
+        return fail(code, error.message(), where);
+    }
+
+private:
+    void clear_progress();
+
+    std::ostream& out_;
+    std::ostream& err_;
+    OutputSettings settings_;
+    std::string action_;
+    // The last thing shown as progress: the step and its percentage.
+    std::string shown_;
+};
+
+}  // namespace casemate::cli

@@ -1,0 +1,115 @@
+#include "cli/values.hpp"
+
+#include <charconv>
+#include <limits>
+
+namespace casemate::cli {
+
+namespace {
+
+constexpr std::uint64_t kFirstEnclaveCid = 4;
+// VMADDR_CID_ANY (linux/vm_sockets.h) is no address.
+constexpr std::uint64_t kLastEnclaveCid = 0xfffffffe;
+constexpr std::uint64_t kMibPerGib = 1024;
+constexpr std::uint64_t kMibPerTib = 1024 * 1024;
+constexpr std::uint64_t kMaxMib = std::numeric_limits<std::uint64_t>::max() >> 20U;
+
+CommandError invalid(std::string sentence) {
+    return {ErrorCode::invalid_argument, std::move(sentence)};
+}
+
+// digits reads a whole text as a decimal number.
+std::optional<std::uint64_t> digits(std::string_view text) {
+    std::uint64_t number = 0;
+    const auto end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end) {
+        return std::nullopt;
+    }
+    return number;
+}
+
+// mib_per_unit is 0 for a unit that does not exist.
+std::uint64_t mib_per_unit(char unit) {
+    switch (unit) {
+        case 'M':
+        case 'm':
+            return 1;
+        case 'G':
+        case 'g':
+            return kMibPerGib;
+        case 'T':
+        case 't':
+            return kMibPerTib;
+        default:
+            return 0;
+    }
+}
+
+}  // namespace
+
+Value<std::uint64_t> parse_number(std::string_view text, std::string_view option,
+                                  std::uint64_t most) {
+    const auto number = digits(text);
+    if (!number || *number > most) {
+        return invalid("Expected a number of 0 to " + std::to_string(most) + " for `" +
+                       std::string(option) + "`, found `" + std::string(text) + "`.");
+    }
+    return *number;
+}
+
+Value<std::uint64_t> parse_memory(std::string_view text) {
+    const std::string found = "found `" + std::string(text) + "`.";
+    std::uint64_t unit = 1;
+    if (!text.empty() && (text.back() < '0' || text.back() > '9')) {
+        unit = mib_per_unit(text.back());
+        text.remove_suffix(1);
+    }
+    const auto number = digits(text);
+    if (unit == 0 || !number) {
+        return invalid(
+            "Expected `memory` as a number with an optional unit M (the default), G or T, " +
+            found);
+    }
+    if (*number > kMaxMib / unit) {
+        return invalid("Expected `memory` of at most " + std::to_string(kMaxMib) + " MiB, " +
+                       found);
+    }
+    return *number * unit;
+}
+
+std::optional<CommandError> check_enclave_cid(std::uint64_t cid) {
+    if (cid == 0 || (cid >= kFirstEnclaveCid && cid <= kLastEnclaveCid)) {
+        return std::nullopt;
+    }
+    return invalid("Expected an `enclave-cid` of " + std::to_string(kFirstEnclaveCid) + " to " +
+                   std::to_string(kLastEnclaveCid) + ", or 0 for any, found " +
+                   std::to_string(cid) + ": 1 to 3 and 4294967295 are reserved.");
+}
+
+Value<std::uint64_t> parse_enclave_cid(std::string_view text) {
+    const auto cid = digits(text);
+    if (!cid) {
+        return invalid("Expected a number for `enclave-cid`, found `" + std::string(text) + "`.");
+    }
+    if (auto error = check_enclave_cid(*cid)) {
+        return *std::move(error);
+    }
+    return *cid;
+}
+
+Value<Acceleration> parse_acceleration(std::string_view text) {
+    if (text.empty() || text == "auto") {
+        return Acceleration::automatic;
+    }
+    if (text == "kvm") {
+        return Acceleration::kvm;
+    }
+    if (text == "software") {
+        return Acceleration::software;
+    }
+    return invalid("Expected auto, kvm or software for `accel` (or CASEMATE_ACCEL), found `" +
+                   std::string(text) + "`.");
+}
+
+}  // namespace casemate::cli
