@@ -96,7 +96,7 @@ std::vector<AllowedCall> descriptor_calls() {
 std::vector<RefusedCall> library_attempts() {
     return {
         {SYS_clone3, ENOSYS, "its flags are in memory, where a filter can't see; clone follows"},
-        {SYS_openat, EACCES, "nothing can be opened; the C++ library asks for CPU lists"},
+        {SYS_openat, ENOENT, "libraries look for CPU lists and settings; there is no file"},
     };
 }
 
