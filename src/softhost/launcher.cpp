@@ -52,7 +52,7 @@ Result<std::string> find_qemu() {
 }
 
 std::vector<std::string> kernel_places(const std::string& program_directory) {
-    if (const std::string named = environment("CASEMATE_SOFTHOST_KERNEL"); !named.empty()) {
+    if (const std::string named = environment("CASEMATE_KERNEL_DIR"); !named.empty()) {
         return {named};
     }
     std::vector<std::string> places{program_directory + "/../lib/casemate/kernel"};
