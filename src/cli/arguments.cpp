@@ -351,23 +351,23 @@ Parsed parse(const std::vector<std::string>& arguments, std::string_view acceler
     CLI::App root("CLI for enclave lifetime management", nitro ? "nitro-cli" : "casemate");
     root.set_version_flag("-V,--version", title + " " + CASEMATE_VERSION);
     root.require_subcommand(1);
-    auto* vsock = root.add_subcommand("vsock", "Talks to enclaves over vsock");
-    vsock->require_subcommand(1);
-    const std::vector<Verb> verbs = {
+    std::vector<Verb> verbs = {
+        add_build_enclave(root),
         add_run_enclave(root, acceleration),
-        add_terminate_enclave(root),
         add_describe_enclaves(root),
         add_console(root),
-        add_build_enclave(root),
+        add_terminate_enclave(root),
         add_describe_eif(root),
         add_pcr(root),
         add_explain(root),
         add_doctor(root),
-        add_logs(root),
         add_ps(root),
-        add_vsock_connect(*vsock),
-        add_vsock_listen(*vsock),
+        add_logs(root),
     };
+    auto* vsock = root.add_subcommand("vsock", "Talks to enclaves over vsock");
+    vsock->require_subcommand(1);
+    verbs.push_back(add_vsock_connect(*vsock));
+    verbs.push_back(add_vsock_listen(*vsock));
     if (arguments.size() < 2) {
         return UsageEnd{0, root.help(), {}};
     }

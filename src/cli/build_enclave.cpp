@@ -1,0 +1,298 @@
+#include <fcntl.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "base/file.hpp"
+#include "base/os_error.hpp"
+#include "cli/interruption.hpp"
+#include "cli/kernel_files.hpp"
+#include "cli/measurements_json.hpp"
+#include "cli/verbs.hpp"
+#include "crypto/digest.hpp"
+#include "eif/builder.hpp"
+#include "image/image.hpp"
+#include "image/ramdisk.hpp"
+
+namespace casemate::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kBufferSize = 1UL << 20U;
+constexpr std::string_view kDefaultVersion = "1.0";
+
+// is_no_space: the disk or a limit on the file's size is in the way, not the image.
+bool is_no_space(const Error& error) {
+    const auto code = error.code_as<Errno>();
+    return code && (static_cast<int>(*code) == ENOSPC || static_cast<int>(*code) == EFBIG ||
+                    static_cast<int>(*code) == EDQUOT);
+}
+
+CommandError writing(const std::string& path, const Error& error) {
+    return {ErrorCode::file_operation,
+            "File: '" + path + "', failing operation: 'Write'. " + error.message()};
+}
+
+// ImageBuild: one run of build-enclave, as steps that each need the ones before.
+class ImageBuild {
+public:
+    ImageBuild(const BuildEnclaveArguments& arguments, Output& output)
+        : arguments_(arguments), output_(output) {}
+
+    [[nodiscard]] int run();
+
+private:
+    using Failure = std::optional<CommandError>;
+
+    [[nodiscard]] Failure check_supported() const;
+    [[nodiscard]] Failure find_parts();
+    [[nodiscard]] Failure open_container_image();
+    [[nodiscard]] Failure read_custom_metadata();
+    [[nodiscard]] Failure write_file();
+    [[nodiscard]] Result<> write_sections(eif::Builder& builder);
+    [[nodiscard]] Result<> copy_kernel(eif::Builder& builder) const;
+    [[nodiscard]] Result<Bytes> metadata() const;
+    [[nodiscard]] std::string image_name() const;
+    [[nodiscard]] std::string image_id() const;
+    [[nodiscard]] Json docker_info() const;
+    [[nodiscard]] image::Progress progress() {
+        return [this](std::string_view step, std::uint64_t done, std::uint64_t total) {
+            output_.progress(step, done, total);
+        };
+    }
+
+    const BuildEnclaveArguments& arguments_;
+    Output& output_;
+    KernelFiles parts_;
+    image::ImageReference reference_;
+    image::Image image_;
+    std::string custom_metadata_ = "null";
+    eif::Measurements measurements_;
+    Interruption* interruption_ = nullptr;
+};
+
+ImageBuild::Failure ImageBuild::check_supported() const {
+    if (arguments_.docker_dir) {
+        return CommandError{ErrorCode::docker_build,
+                            "Expected an image that is built already, found --docker-dir: this "
+                            "version does not talk to a Docker daemon. Build the image with "
+                            "`buildah bud` and give it as oci:, docker-archive: or dir:"};
+    }
+    if (arguments_.signing_certificate) {
+        return CommandError{ErrorCode::signing,
+                            "Expected an image to leave unsigned, found --signing-certificate: "
+                            "this version does not sign images"};
+    }
+    return std::nullopt;
+}
+
+ImageBuild::Failure ImageBuild::find_parts() {
+    KernelSearch search = KernelSearch::from_environment();
+    search.kernel = arguments_.kernel;
+    search.cmdline = arguments_.cmdline;
+    auto found = find_kernel_files(search);
+    if (auto* error = std::get_if<CommandError>(&found)) {
+        return std::move(*error);
+    }
+    parts_ = std::move(*std::get_if<KernelFiles>(&found));
+    return std::nullopt;
+}
+
+ImageBuild::Failure ImageBuild::read_custom_metadata() {
+    if (!arguments_.metadata_file) {
+        return std::nullopt;
+    }
+    const std::string& path = *arguments_.metadata_file;
+    const auto bytes = read_file(path, eif::kMaxCustomMetadataSize);
+    if (!bytes) {
+        return CommandError{
+            ErrorCode::file_operation,
+            "File: '" + path + "', failing operation: 'Read'. " + bytes.error().message()};
+    }
+    const auto json = Json::parse(as_text(*bytes));
+    if (!json) {
+        return CommandError{ErrorCode::serialization, path + ": " + json.error().message()};
+    }
+    custom_metadata_ = json->compact();
+    return std::nullopt;
+}
+
+ImageBuild::Failure ImageBuild::open_container_image() {
+    auto reference = image::ImageReference::parse(arguments_.docker_uri);
+    if (!reference) {
+        return CommandError{ErrorCode::docker_pull, reference.error().message()};
+    }
+    reference_ = std::move(*reference);
+    image::ImageOptions options;
+    options.architecture = parts_.architecture == eif::Architecture::aarch64 ? "arm64" : "amd64";
+    options.spool_directory = fs::absolute(arguments_.output_file).parent_path().string();
+    options.progress = progress();
+    auto image = image::open_image(reference_, options);
+    if (!image) {
+        return is_no_space(image.error())
+                   ? writing(arguments_.output_file, image.error())
+                   : CommandError{ErrorCode::docker_pull, image.error().message()};
+    }
+    image_ = std::move(*image);
+    for (const std::string& note : image_.notes) {
+        output_.say("Note: " + note);
+    }
+    return std::nullopt;
+}
+
+std::string ImageBuild::image_name() const {
+    if (arguments_.image_name) {
+        return *arguments_.image_name;
+    }
+    const fs::path path(reference_.path);
+    return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+// image_id is what Docker calls an image: the digest of its configuration.
+std::string ImageBuild::image_id() const {
+    return image_.config.json.empty() ? "" : to_hex(crypto::sha256(as_bytes(image_.config.json)));
+}
+
+// docker_info has those members of `docker inspect` that the image itself can tell.
+Json ImageBuild::docker_info() const {
+    const auto config = Json::parse(image_.config.json);
+    if (!config) {
+        return {};
+    }
+    Json info = Json::object();
+    info.add("Id", "sha256:" + image_id());
+    if (!reference_.tag.empty()) {
+        info.add("RepoTags", std::move(Json::array().append(Json(reference_.tag))));
+    }
+    for (const auto& [ours, theirs] : {std::pair("created", "Created"),
+                                       {"architecture", "Architecture"},
+                                       {"os", "Os"},
+                                       {"config", "Config"}}) {
+        if (const Json* value = config->find(ours)) {
+            info.add(theirs, *value);
+        }
+    }
+    Json layers = Json::array();
+    for (const std::string& digest : image_.config.layer_digests) {
+        layers.append(Json(digest));
+    }
+    info.add("RootFS", Json::object().add("Type", "layers").add("Layers", std::move(layers)));
+    return info;
+}
+
+Result<Bytes> ImageBuild::metadata() const {
+    eif::Metadata metadata;
+    const std::string id = image_id();
+    metadata.image_name = image_name();
+    metadata.image_version =
+        arguments_.image_version.value_or(id.empty() ? std::string(kDefaultVersion) : id);
+    CASEMATE_TRY(metadata.build_time, eif::build_time_text());
+    metadata.build_tool = "casemate";
+    metadata.build_tool_version = CASEMATE_VERSION;
+    metadata.operating_system = parts_.operating_system;
+    metadata.kernel_version = parts_.kernel_version;
+    metadata.docker_info = docker_info().compact();
+    metadata.custom = custom_metadata_;
+    return eif::encode(metadata);
+}
+
+Result<> ImageBuild::copy_kernel(eif::Builder& builder) const {
+    CASEMATE_TRY(const UniqueFd kernel, open_file(parts_.kernel, O_RDONLY));
+    CASEMATE_CHECK(builder.begin(eif::SectionType::kernel));
+    Bytes buffer(kBufferSize);
+    while (true) {
+        CASEMATE_TRY(const std::size_t size, read_some(kernel.get(), buffer));
+        if (size == 0) {
+            return {};
+        }
+        CASEMATE_CHECK(builder.write(ByteView(buffer).first(size)));
+    }
+}
+
+// write_sections: in AWS's order (formats.md 1.2).
+Result<> ImageBuild::write_sections(eif::Builder& builder) {
+    const image::RamdiskSink sink = [&](ByteView bytes) -> Result<> {
+        if (interruption_->signal() != 0) {
+            return os_error("build the enclave image", EINTR);
+        }
+        return builder.write(bytes);
+    };
+    CASEMATE_CHECK(copy_kernel(builder));
+    CASEMATE_CHECK(builder.add(eif::SectionType::cmdline, as_bytes(parts_.cmdline)));
+    CASEMATE_TRY(const Bytes about, metadata());
+    CASEMATE_CHECK(builder.add(eif::SectionType::metadata, about));
+    CASEMATE_CHECK(builder.begin(eif::SectionType::ramdisk));
+    CASEMATE_CHECK(image::write_boot_ramdisk({parts_.init, parts_.nsm_module}, sink));
+    CASEMATE_CHECK(builder.begin(eif::SectionType::ramdisk));
+    return image::write_image_ramdisk(image_, sink, progress());
+}
+
+ImageBuild::Failure ImageBuild::write_file() {
+    const std::string& path = arguments_.output_file;
+    auto aside = FileAside::create(path);
+    if (!aside) {
+        return writing(path, aside.error());
+    }
+    const auto failed = [&](const Error& error) {
+        return error.code_as<Errno>() ? writing(path, error)
+                                      : CommandError{ErrorCode::eif_building, error.message()};
+    };
+    eif::Header header;
+    header.architecture = parts_.architecture;
+    auto builder = eif::Builder::create(aside->fd(), header);
+    if (!builder) {
+        return failed(builder.error());
+    }
+    if (const auto written = write_sections(*builder); !written) {
+        return failed(written.error());
+    }
+    const auto built = builder->finish();
+    if (!built) {
+        return failed(built.error());
+    }
+    if (const auto committed = aside->commit(); !committed) {
+        return writing(path, committed.error());
+    }
+    measurements_ = built->measurements;
+    return std::nullopt;
+}
+
+int ImageBuild::run() {
+    output_.say("Start building the Enclave Image...");
+    if (auto failure = check_supported()) {
+        return output_.fail(*failure);
+    }
+    if (auto failure = find_parts()) {
+        return output_.fail(*failure);
+    }
+    if (auto failure = read_custom_metadata()) {
+        return output_.fail(*failure);
+    }
+    // A place that can't be written to should be known before the long work, but a file there would
+    // outlive an interruption of it.
+    if (const auto probe = FileAside::create(arguments_.output_file); !probe) {
+        return output_.fail(writing(arguments_.output_file, probe.error()));
+    }
+    if (auto failure = open_container_image()) {
+        return output_.fail(*failure);
+    }
+    Interruption interruption;
+    interruption_ = &interruption;
+    if (auto failure = write_file()) {
+        interruption.obey();
+        return output_.fail(*failure);
+    }
+    output_.say("Enclave Image successfully created.");
+    return output_.result(Json().add("Measurements", measurements_json(measurements_)));
+}
+
+}  // namespace
+
+int build_enclave(const BuildEnclaveArguments& arguments, Output& output) {
+    output.set_action("Build Enclave");
+    return ImageBuild(arguments, output).run();
+}
+
+}  // namespace casemate::cli

@@ -1,0 +1,53 @@
+// What an enclave image is made of besides the container image: kernel, command line and init.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "cli/error_codes.hpp"
+#include "eif/format.hpp"
+
+namespace casemate::cli {
+
+// KernelFiles: paths that were checked to be there, and text.
+struct KernelFiles {
+    std::string kernel;
+    eif::Architecture architecture = eif::Architecture::x86_64;
+    std::string cmdline;
+    std::string init;
+    // nsm_module is empty when there is none.
+    std::string nsm_module;
+    // What the kernel's configuration says it is; "Linux" and "unknown" when there is none.
+    std::string operating_system = "Linux";
+    std::string kernel_version = "unknown";
+};
+
+// KernelSearch: where to look. Each is empty when it is not set.
+struct KernelSearch {
+    // Options of build-enclave.
+    std::optional<std::string> kernel;
+    std::optional<std::string> cmdline;
+    // blobs: NITRO_CLI_BLOBS, a folder with bzImage (or Image), cmdline, init and maybe nsm.ko.
+    std::string blobs;
+    // kernel_directory: CASEMATE_KERNEL_DIR, a folder with vmlinux.
+    std::string kernel_directory;
+    // kernel_cache: CASEMATE_KERNEL_CACHE, else .cache/casemate/kernel in the home directory: where
+    // kernel/build leaves its kernels, and current is the one to take.
+    std::string kernel_cache;
+    // init: Casemate's own.
+    std::string init;
+
+    [[nodiscard]] static KernelSearch from_environment();
+};
+
+// The command line of AWS's own images (formats.md 3.5).
+[[nodiscard]] std::string_view default_cmdline(eif::Architecture architecture);
+
+// find_kernel_files takes the kernel of the option, else of the blobs folder, else of the kernel
+// directory, else of the cache; command line, init and module of the blobs folder if there is one.
+// Errors: E48 when a file is missing, naming it and how to get it, or is not a kernel; E19 when it
+// can't be read.
+[[nodiscard]] std::variant<KernelFiles, CommandError> find_kernel_files(const KernelSearch& search);
+
+}  // namespace casemate::cli
