@@ -1,0 +1,288 @@
+#include "image/layer.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "codec/cpio.hpp"
+#include "image/tar.hpp"
+
+namespace casemate::image {
+
+namespace {
+
+constexpr std::string_view kWhiteout = ".wh.";
+constexpr std::string_view kWhiteoutMeta = ".wh..wh.";
+constexpr std::string_view kOpaque = ".wh..wh..opq";
+constexpr std::uint64_t kProgressStep = 4U << 20U;
+// What Linux has room for in a device number.
+constexpr std::uint32_t kMaxMajor = 0xfff;
+constexpr std::uint32_t kMaxMinor = 0xf'ffff;
+
+// LayerStream counts what is unpacked against a limit, and hashes it when asked to.
+class LayerStream final : public Stream {
+public:
+    LayerStream(Stream& inner, std::uint64_t& bytes_left, bool hashed)
+        : inner_(&inner), bytes_left_(&bytes_left) {
+        if (hashed) {
+            hasher_.emplace();
+        }
+    }
+
+    Result<std::size_t> read(MutableBytes out) override {
+        CASEMATE_TRY(const std::size_t got, inner_->read(out));
+        CASEMATE_CHECK(count(got));
+        if (hasher_) {
+            hasher_->update(out.first(got));
+        }
+        return got;
+    }
+
+    Result<> skip(std::uint64_t size) override {
+        if (!hasher_) {
+            CASEMATE_CHECK(count(size));
+            return inner_->skip(size);
+        }
+        std::array<std::uint8_t, 64U << 10U> unused{};
+        while (size > 0) {
+            const auto part =
+                static_cast<std::size_t>(std::min<std::uint64_t>(unused.size(), size));
+            CASEMATE_CHECK(read_exactly(MutableBytes(unused).first(part), "a layer"));
+            size -= part;
+        }
+        return {};
+    }
+
+    [[nodiscard]] std::uint64_t consumed() const override { return inner_->consumed(); }
+
+    // drain reads the rest, so that checksums behind it are checked.
+    Result<> drain() {
+        std::array<std::uint8_t, 64U << 10U> unused{};
+        while (true) {
+            CASEMATE_TRY(const std::size_t got, read(unused));
+            if (got == 0) {
+                return {};
+            }
+        }
+    }
+
+    // count takes size from what may still be unpacked.
+    Result<> count(std::uint64_t size) {
+        if (size > *bytes_left_) {
+            return Error(ImageErrc::too_large,
+                         "expected layers within the limit on their unpacked size, of which " +
+                             std::to_string(*bytes_left_) + " bytes are left, found " +
+                             std::to_string(size) + " more");
+        }
+        *bytes_left_ -= size;
+        return {};
+    }
+
+    crypto::Digest256 digest() { return hasher_->finish(); }
+
+private:
+    Stream* inner_;
+    std::uint64_t* bytes_left_;
+    std::optional<crypto::Sha256> hasher_;
+};
+
+InodeKind inode_kind(TarKind kind) {
+    switch (kind) {
+        case TarKind::symlink:
+            return InodeKind::symlink;
+        case TarKind::character:
+            return InodeKind::character;
+        case TarKind::block:
+            return InodeKind::block;
+        case TarKind::directory:
+            return InodeKind::directory;
+        case TarKind::fifo:
+            return InodeKind::fifo;
+        case TarKind::file:
+        case TarKind::hard_link:
+            break;
+    }
+    return InodeKind::file;
+}
+
+// Whiteouts are files named .wh.NAME. Other names with .wh..wh. are AUFS's own bookkeeping.
+// read_whiteout tells whether the entry is one of these, and so changes nothing by itself.
+Result<bool> read_whiteout(const std::string& path, Layer& layer) {
+    for (std::size_t begin = 0; begin < path.size();) {
+        const std::size_t end = std::min(path.find('/', begin), path.size());
+        const std::string_view component = std::string_view(path).substr(begin, end - begin);
+        const std::string parent = path.substr(0, begin == 0 ? 0 : begin - 1);
+        const bool last = end == path.size();
+        if (component == kOpaque && last) {
+            layer.cleared.push_back(parent);
+            return true;
+        }
+        if (component.starts_with(kWhiteoutMeta)) {
+            return true;
+        }
+        if (component.starts_with(kWhiteout)) {
+            const std::string_view name = component.substr(kWhiteout.size());
+            if (!last || name.empty() || name == "." || name == "..") {
+                return Error(ImageErrc::bad_name,
+                             "expected a whiteout of one name, found '" + printable(path) + "'");
+            }
+            layer.removed.push_back((parent.empty() ? "" : parent + "/") + std::string(name));
+            return true;
+        }
+        begin = end + 1;
+    }
+    return false;
+}
+
+Result<> check_entry(const TarEntry& entry) {
+    if (entry.kind == TarKind::file && entry.size > codec::kCpioMaxFile) {
+        return Error(ImageErrc::too_large, "expected files of at most 4294967295 bytes, found '" +
+                                               printable(entry.name) + "' of " +
+                                               std::to_string(entry.size));
+    }
+    if (entry.kind == TarKind::symlink &&
+        (entry.link.empty() || entry.link.size() > codec::kCpioMaxTarget ||
+         entry.link.find('\0') != std::string::npos)) {
+        return Error(ImageErrc::bad_name,
+                     "expected a symlink target of 1 to 4095 bytes without NUL, found '" +
+                         printable(entry.link) + "' (" + std::to_string(entry.link.size()) +
+                         " bytes) at '" + printable(entry.name) + "'");
+    }
+    if (entry.major > kMaxMajor || entry.minor > kMaxMinor) {
+        return Error(ImageErrc::unsupported, "expected a device number up to 4095:1048575, found " +
+                                                 std::to_string(entry.major) + ":" +
+                                                 std::to_string(entry.minor) + " at '" +
+                                                 printable(entry.name) + "'");
+    }
+    return {};
+}
+
+// spool_content copies a file's stored bytes to the spool, each segment to its place.
+Result<Content> spool_content(TarReader& tar, const TarEntry& entry, Spool& spool) {
+    const std::uint64_t start = spool.position();
+    std::vector<TarSegment> segments = entry.segments;
+    if (!entry.sparse) {
+        segments = {{0, entry.size}};
+    }
+    for (const TarSegment& segment : segments) {
+        const std::uint64_t done = spool.position() - start;
+        if (segment.offset > done) {
+            CASEMATE_CHECK(spool.append_zeros(segment.offset - done));
+        }
+        for (std::uint64_t left = segment.size; left > 0;) {
+            CASEMATE_TRY(const MutableBytes room, spool.room());
+            const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(room.size(), left));
+            CASEMATE_TRY(const std::size_t got, tar.read(room.first(want)));
+            if (got == 0) {
+                return Error(ImageErrc::truncated, "expected " + std::to_string(left) +
+                                                       " more bytes of '" + printable(entry.name) +
+                                                       "', found the end of its data");
+            }
+            spool.filled(got);
+            left -= got;
+        }
+    }
+    const std::uint64_t done = spool.position() - start;
+    if (entry.size > done) {
+        CASEMATE_CHECK(spool.append_zeros(entry.size - done));
+    }
+    return spool.content_from(start);
+}
+
+std::shared_ptr<Inode> make_inode(TarEntry& entry) {
+    auto inode = std::make_shared<Inode>();
+    inode->kind = inode_kind(entry.kind);
+    inode->permissions = entry.permissions;
+    inode->uid = entry.uid;
+    inode->gid = entry.gid;
+    inode->major = entry.major;
+    inode->minor = entry.minor;
+    if (entry.kind == TarKind::symlink) {
+        // Linux has no permissions of symlinks; tars differ in what they say.
+        inode->permissions = 0777;
+        inode->text = std::move(entry.link);
+    }
+    return inode;
+}
+
+// Targets of hard links are paths in the image: "/a" means the same as "a" to every tool.
+Result<std::string> link_target(const TarEntry& entry) {
+    std::string_view target = entry.link;
+    target.remove_prefix(std::min(target.find_first_not_of('/'), target.size()));
+    CASEMATE_TRY(std::string path, normal_path(target));
+    return path;
+}
+
+}  // namespace
+
+Result<Layer> LayerReader::read(const Content& blob, Compression compression,
+                                crypto::Digest256* digest) {
+    CASEMATE_TRY(const auto file, open_stream(blob, compression));
+    LayerStream stream(*file, left_.total_bytes, digest != nullptr);
+    TarReader tar(stream);
+    Layer layer;
+    std::uint64_t reported = 0;
+    while (true) {
+        CASEMATE_TRY(std::optional<TarEntry> entry, tar.next());
+        if (!entry) {
+            break;
+        }
+        if (left_.entries == 0) {
+            return Error(ImageErrc::too_large,
+                         "expected layers within the limit on their entries, found more");
+        }
+        --left_.entries;
+        if (on_progress_ && stream.consumed() - reported >= kProgressStep) {
+            reported = stream.consumed();
+            on_progress_(reported);
+        }
+        CASEMATE_TRY(std::string path, normal_path(entry->name));
+        CASEMATE_CHECK(check_entry(*entry));
+        CASEMATE_TRY(const bool whiteout, read_whiteout(path, layer));
+        if (whiteout || (path.empty() && entry->kind == TarKind::directory)) {
+            continue;
+        }
+        if (path.empty()) {
+            return Error(ImageErrc::bad_name,
+                         "expected the image's root to be a directory, found '" +
+                             printable(entry->name) + "'");
+        }
+        with_attributes_ += entry->has_attributes ? 1U : 0U;
+        with_capabilities_ += entry->has_capabilities ? 1U : 0U;
+        if (entry->kind == TarKind::hard_link) {
+            CASEMATE_TRY(std::string target, link_target(*entry));
+            layer.changes.push_back({std::move(path), nullptr, std::move(target)});
+            continue;
+        }
+        auto inode = make_inode(*entry);
+        if (entry->kind == TarKind::file && compression == Compression::none && !entry->sparse) {
+            inode->content = {blob.file, blob.offset + tar.position(), entry->size};
+        } else if (entry->kind == TarKind::file) {
+            CASEMATE_CHECK(stream.count(entry->size - entry->stored_size));
+            CASEMATE_TRY(inode->content, spool_content(tar, *entry, *spool_));
+        }
+        layer.changes.push_back({std::move(path), std::move(inode), {}});
+    }
+    if (compression != Compression::none || digest != nullptr) {
+        CASEMATE_CHECK(stream.drain());
+    }
+    if (digest != nullptr) {
+        *digest = stream.digest();
+    }
+    return layer;
+}
+
+Result<> apply_layer(const Layer& layer, FileTree& tree) {
+    for (const std::string& path : layer.removed) {
+        tree.remove(path);
+    }
+    for (const std::string& path : layer.cleared) {
+        tree.clear(path);
+    }
+    for (const LayerChange& change : layer.changes) {
+        CASEMATE_CHECK(change.inode != nullptr ? tree.put(change.path, change.inode)
+                                               : tree.link(change.path, change.link_target));
+    }
+    return {};
+}
+
+}  // namespace casemate::image

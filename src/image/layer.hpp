@@ -1,0 +1,68 @@
+// Layers: tar archives that change a tree (OCI image-spec layer.md).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "crypto/digest.hpp"
+#include "image/content.hpp"
+#include "image/error.hpp"
+#include "image/limits.hpp"
+#include "image/spool.hpp"
+#include "image/stream.hpp"
+#include "image/tree.hpp"
+
+namespace casemate::image {
+
+// LayerChange puts an inode at a path or, without one, links the path to another.
+struct LayerChange {
+    std::string path;
+    std::shared_ptr<const Inode> inode;
+    std::string link_target;
+};
+
+// Layer: what a layer changes. All paths are normal.
+struct Layer {
+    // removed and cleared are its whiteouts and opaque directories (empty for the root). They speak
+    // of the layers below only, so they come before changes wherever they stand in the archive.
+    std::vector<std::string> removed;
+    std::vector<std::string> cleared;
+    std::vector<LayerChange> changes;
+};
+
+// LayerReader reads the layers of one image, whose limits they share.
+class LayerReader {
+public:
+    // spool, which takes the contents of compressed layers, must outlive the reader. on_progress
+    // (may be empty) gets the bytes of the layer's file done so far.
+    LayerReader(const ImageLimits& limits, Spool& spool,
+                std::function<void(std::uint64_t)> on_progress = {})
+        : left_(limits), spool_(&spool), on_progress_(std::move(on_progress)) {}
+
+    // read reads one layer. Contents of uncompressed layers stay where they are. With digest, the
+    // unpacked layer's SHA-256 is put there. Errors: ImageErrc bad_name, bad_link, too_large,
+    // malformed, truncated, unsupported; Errno.
+    [[nodiscard]] Result<Layer> read(const Content& blob, Compression compression,
+                                     crypto::Digest256* digest = nullptr);
+
+    // Entries so far with extended attributes, and with file capabilities among them: ignored.
+    [[nodiscard]] std::uint64_t with_attributes() const { return with_attributes_; }
+    [[nodiscard]] std::uint64_t with_capabilities() const { return with_capabilities_; }
+
+private:
+    ImageLimits left_;
+    Spool* spool_;
+    std::function<void(std::uint64_t)> on_progress_;
+    std::uint64_t with_attributes_ = 0;
+    std::uint64_t with_capabilities_ = 0;
+};
+
+// apply_layer changes the tree. Errors: those of FileTree::put and link.
+[[nodiscard]] Result<> apply_layer(const Layer& layer, FileTree& tree);
+
+}  // namespace casemate::image

@@ -1,0 +1,241 @@
+#include "image/packed.hpp"
+
+#include <algorithm>
+
+#include "image/documents.hpp"
+#include "image/tree.hpp"
+
+namespace casemate::image {
+
+namespace {
+
+constexpr int kMaxIndexDepth = 4;
+
+Error wrong_digest(const std::string& name, const crypto::Digest256& expected,
+                   const crypto::Digest256& found) {
+    return {ImageErrc::wrong_digest, "expected " + printable(name) + " to have the digest " +
+                                         digest_text(expected) + ", found " + digest_text(found)};
+}
+
+Result<Bytes> read_document(const Content& file, const std::string& name) {
+    if (file.size > kMaxDocument) {
+        return Error(ImageErrc::too_large, "expected " + printable(name) +
+                                               " to be a JSON document of at most 4 MiB, found " +
+                                               std::to_string(file.size) + " bytes");
+    }
+    Bytes bytes(static_cast<std::size_t>(file.size));
+    CASEMATE_CHECK(read_exactly_at(file.file->get(), file.offset, bytes));
+    return bytes;
+}
+
+Result<Bytes> find_document(Container& container, const std::string& name) {
+    CASEMATE_TRY(const Content file, container.find(name));
+    return read_document(file, name);
+}
+
+std::string blob_name(const Descriptor& descriptor) {
+    return "blobs/sha256/" + to_hex(descriptor.digest);
+}
+
+// find_blob checks the size; the digest is for who reads it.
+Result<Content> find_blob(Container& container, const Descriptor& descriptor) {
+    CASEMATE_TRY(Content file, container.find(blob_name(descriptor)));
+    if (file.size != descriptor.size) {
+        return Error(ImageErrc::wrong_digest,
+                     "expected " + std::to_string(descriptor.size) + " bytes in blob " +
+                         digest_text(descriptor.digest) + ", found " + std::to_string(file.size));
+    }
+    return file;
+}
+
+Result<Bytes> read_blob(Container& container, const Descriptor& descriptor) {
+    CASEMATE_TRY(const Content file, find_blob(container, descriptor));
+    CASEMATE_TRY(Bytes bytes, read_document(file, blob_name(descriptor)));
+    const crypto::Digest256 found = crypto::sha256(bytes);
+    if (found != descriptor.digest) {
+        return wrong_digest("blob " + digest_text(descriptor.digest), descriptor.digest, found);
+    }
+    return bytes;
+}
+
+std::string platform_text(const std::string& os, const std::string& architecture) {
+    return (os.empty() ? "linux" : os) + "/" + (architecture.empty() ? "any" : architecture);
+}
+
+// No platform means that the manifest does not say: its configuration will.
+bool platform_matches(const std::string& os, const std::string& found,
+                      const std::string& architecture) {
+    return (os.empty() || os == "linux") && (found.empty() || found == architecture);
+}
+
+Result<> check_platform(const ImageConfig& config, const std::string& architecture) {
+    if (!platform_matches(config.operating_system, config.architecture, architecture)) {
+        return Error(ImageErrc::unsupported,
+                     "expected an image for linux/" + architecture + ", found one for " +
+                         printable(platform_text(config.operating_system, config.architecture)));
+    }
+    return {};
+}
+
+std::string list_of(const std::vector<std::string>& items) {
+    std::string text;
+    for (const std::string& item : items) {
+        text += (text.empty() ? "" : ", ") + printable(item);
+    }
+    return text.empty() ? "none" : text;
+}
+
+// The first descriptor for this platform, as image-spec image-index.md says.
+Result<Descriptor> choose_platform(const std::vector<Descriptor>& descriptors,
+                                   const std::string& architecture) {
+    std::vector<std::string> seen;
+    for (const Descriptor& descriptor : descriptors) {
+        const MediaType type = media_type_of(descriptor.media_type);
+        if (type != MediaType::index && type != MediaType::manifest) {
+            continue;
+        }
+        if (platform_matches(descriptor.operating_system, descriptor.architecture, architecture)) {
+            return descriptor;
+        }
+        seen.push_back(platform_text(descriptor.operating_system, descriptor.architecture));
+    }
+    return Error(ImageErrc::not_found,
+                 "expected an image for linux/" + architecture + ", found " + list_of(seen));
+}
+
+// The entries of index.json with the tag; without a tag, all must belong to one image.
+Result<std::vector<Descriptor>> choose_tag(const std::vector<Descriptor>& descriptors,
+                                           const std::string& tag) {
+    std::vector<Descriptor> chosen;
+    std::vector<std::string> tags;
+    for (const Descriptor& descriptor : descriptors) {
+        if (std::find(tags.begin(), tags.end(), descriptor.tag) == tags.end()) {
+            tags.push_back(descriptor.tag);
+        }
+        if (tag.empty() || descriptor.tag == tag) {
+            chosen.push_back(descriptor);
+        }
+    }
+    if (chosen.empty()) {
+        return Error(ImageErrc::not_found,
+                     "expected an image" +
+                         (tag.empty() ? std::string() : " with the tag '" + printable(tag) + "'") +
+                         " in the index, found " + list_of(tags));
+    }
+    if (tag.empty() && tags.size() > 1) {
+        return Error(ImageErrc::not_found,
+                     "expected a tag, as the index has several images; found " + list_of(tags));
+    }
+    return chosen;
+}
+
+Result<Descriptor> find_manifest(Container& container, const std::string& tag,
+                                 const std::string& architecture) {
+    CASEMATE_CHECK(container.find("oci-layout"));
+    CASEMATE_TRY(const Bytes text, find_document(container, "index.json"));
+    CASEMATE_TRY(std::vector<Descriptor> descriptors, parse_index(text));
+    CASEMATE_TRY(descriptors, choose_tag(descriptors, tag));
+    for (int depth = 0; depth < kMaxIndexDepth; ++depth) {
+        CASEMATE_TRY(Descriptor descriptor, choose_platform(descriptors, architecture));
+        if (media_type_of(descriptor.media_type) == MediaType::manifest) {
+            return descriptor;
+        }
+        CASEMATE_TRY(const Bytes nested, read_blob(container, descriptor));
+        CASEMATE_TRY(descriptors, parse_index(nested));
+    }
+    return Error(ImageErrc::malformed, "expected a manifest below at most 4 indexes, found more");
+}
+
+Error wrong_media_type(const std::string& what, const std::string& found) {
+    return {ImageErrc::unsupported,
+            "expected the media type of " + what + ", found '" + printable(found) + "'"};
+}
+
+// docker save and others name a configuration by its digest.
+std::optional<crypto::Digest256> digest_in_name(const std::string& name) {
+    std::string base = name.substr(name.rfind('/') + 1);
+    if (base.ends_with(".json")) {
+        base.resize(base.size() - 5);
+    }
+    auto digest = parse_digest("sha256:" + base);
+    return digest ? std::optional(*digest) : std::nullopt;
+}
+
+}  // namespace
+
+Result<> verify(const Content& file, const crypto::Digest256& digest, const std::string& name) {
+    constexpr std::uint64_t kPiece = 1U << 20U;
+    Bytes buffer(static_cast<std::size_t>(std::min(kPiece, file.size)));
+    crypto::Sha256 hasher;
+    for (std::uint64_t done = 0; done < file.size;) {
+        const auto size =
+            static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), file.size - done));
+        const MutableBytes piece = MutableBytes(buffer).first(size);
+        CASEMATE_CHECK(read_exactly_at(file.file->get(), file.offset + done, piece));
+        hasher.update(piece);
+        done += size;
+    }
+    const crypto::Digest256 found = hasher.finish();
+    return found == digest ? Result<>() : wrong_digest(name, digest, found);
+}
+
+Result<PackedImage> find_oci_image(Container& container, const std::string& tag,
+                                   const std::string& architecture) {
+    CASEMATE_TRY(const Descriptor chosen, find_manifest(container, tag, architecture));
+    CASEMATE_TRY(const Bytes text, read_blob(container, chosen));
+    CASEMATE_TRY(const Manifest manifest, parse_manifest(text));
+    if (media_type_of(manifest.config.media_type) != MediaType::config) {
+        return wrong_media_type("an image's configuration", manifest.config.media_type);
+    }
+    PackedImage image;
+    CASEMATE_TRY(const Bytes config, read_blob(container, manifest.config));
+    CASEMATE_TRY(image.config, parse_config(config));
+    CASEMATE_CHECK(check_platform(image.config, architecture));
+    for (const Descriptor& layer : manifest.layers) {
+        if (media_type_of(layer.media_type) != MediaType::layer) {
+            return wrong_media_type("a layer", layer.media_type);
+        }
+        PackedLayer packed;
+        packed.name = "layer " + digest_text(layer.digest);
+        CASEMATE_TRY(packed.blob, find_blob(container, layer));
+        packed.packed = layer.digest;
+        image.layers.push_back(std::move(packed));
+    }
+    return image;
+}
+
+Result<PackedImage> find_docker_image(Container& container, const std::string& architecture) {
+    CASEMATE_TRY(const Bytes text, find_document(container, "manifest.json"));
+    CASEMATE_TRY(const std::vector<DockerImage> images, parse_docker_manifest(text));
+    if (images.size() != 1) {
+        return Error(ImageErrc::not_found,
+                     "expected an archive of one image, found " + std::to_string(images.size()));
+    }
+    const DockerImage& chosen = images.front();
+    PackedImage image;
+    CASEMATE_TRY(const Bytes config, find_document(container, chosen.config));
+    if (const auto expected = digest_in_name(chosen.config); expected) {
+        const crypto::Digest256 found = crypto::sha256(config);
+        if (found != *expected) {
+            return wrong_digest(chosen.config, *expected, found);
+        }
+    }
+    CASEMATE_TRY(image.config, parse_config(config));
+    CASEMATE_CHECK(check_platform(image.config, architecture));
+    if (image.config.layer_digests.size() != chosen.layers.size()) {
+        return Error(ImageErrc::malformed, "expected a digest for each of " +
+                                               std::to_string(chosen.layers.size()) +
+                                               " layers in the configuration, found " +
+                                               std::to_string(image.config.layer_digests.size()));
+    }
+    for (std::size_t i = 0; i < chosen.layers.size(); ++i) {
+        PackedLayer packed;
+        packed.name = printable(chosen.layers[i]);
+        CASEMATE_TRY(packed.blob, container.find(chosen.layers[i]));
+        CASEMATE_TRY(packed.unpacked, parse_digest(image.config.layer_digests[i]));
+        image.layers.push_back(std::move(packed));
+    }
+    return image;
+}
+
+}  // namespace casemate::image
