@@ -9,6 +9,7 @@ namespace {
 struct Runner {
     Output& output;
 
+    int operator()(const BuildEnclaveArguments& a) const { return build_enclave(a, output); }
     int operator()(const DescribeEifArguments& a) const { return describe_eif(a, output); }
     int operator()(const PcrArguments& a) const { return pcr(a, output); }
     int operator()(const ExplainArguments& a) const { return explain(a, output); }
