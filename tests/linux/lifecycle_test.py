@@ -5,6 +5,8 @@ import pathlib
 import signal
 import unittest
 
+import cbor2
+
 from harness import COMMAND, ECHO, LinuxGuestTest, eventually
 
 # "everything else of that enclave goes away within 5 s", plus what a busy builder adds.
@@ -36,25 +38,35 @@ def alive(pid):
         return False
 
 
+def nsm(enclave, request):
+    """The security module's answer to a request of the guest's, decoded."""
+    status, answer = enclave.command(f"nsm {request}").split(" ", 1)
+    assert status == "ok", answer
+    return cbor2.loads(bytes.fromhex(answer))
+
+
 class Boot(LinuxGuestTest):
 
     def test_one_and_two_cpus_boot_and_the_guest_counts_them(self):
         for cpus in (1, 2):
             with self.subTest(cpus=cpus):
                 enclave = self.machine.start(cpus=cpus)
-                self.assertEqual(enclave.command("cpus"), str(cpus))
+                self.assertEqual(enclave.command("cpus"), f"ok {cpus}")
                 enclave.terminate()
 
     def test_the_security_module_answers_with_the_measured_pcrs(self):
         enclave = self.machine.start()
         described = self.machine.json("describe-enclaves")[0]
         for index in (0, 1, 2):
-            self.assertEqual(enclave.command(f"nsm pcr {index}"),
-                             described["Measurements"][f"PCR{index}"])
-        self.assertIn(enclave.id, enclave.command("nsm describe"))
-        first, second = enclave.command("nsm random"), enclave.command("nsm random")
-        self.assertEqual(len(bytes.fromhex(first)), 256)
-        self.assertNotEqual(first, second)
+            self.assertEqual(nsm(enclave, f"pcr {index}"), {"DescribePCR": {
+                "lock": True, "data": bytes.fromhex(described["Measurements"][f"PCR{index}"])}})
+        description = nsm(enclave, "describe")["DescribeNSM"]
+        self.assertEqual(description["module_id"], enclave.id)
+        self.assertEqual(description["locked_pcrs"], list(range(16)))
+        self.assertEqual((description["max_pcrs"], description["digest"]), (32, "SHA384"))
+        first = nsm(enclave, "random")["GetRandom"]["random"]
+        self.assertEqual(len(first), 256)
+        self.assertNotEqual(first, nsm(enclave, "random")["GetRandom"]["random"])
         enclave.terminate()
 
     def test_debug_mode_shows_the_console_from_the_first_line_and_zeroes_the_pcrs(self):
@@ -63,7 +75,7 @@ class Boot(LinuxGuestTest):
                                    "--disconnect-timeout", "1")
         self.assertEqual(console.returncode, 0, console.stderr)
         self.assertIn("Linux version", console.stdout)
-        self.assertEqual(enclave.command("nsm pcr 0"), "00" * 48)
+        self.assertEqual(nsm(enclave, "pcr 0")["DescribePCR"]["data"], bytes(48))
         self.assertIn("Linux version", self.machine.run("logs", enclave.id).stdout)
         enclave.terminate()
 
