@@ -27,6 +27,8 @@ struct Descriptor {
     std::string architecture;
     // tag: annotation org.opencontainers.image.ref.name, or empty.
     std::string tag;
+
+    bool operator==(const Descriptor&) const = default;
 };
 
 // What a media type means here.
@@ -36,6 +38,8 @@ enum class MediaType : std::uint8_t { index, manifest, config, layer, other };
 struct Manifest {
     Descriptor config;
     std::vector<Descriptor> layers;
+
+    bool operator==(const Manifest&) const = default;
 };
 
 // DockerImage: one image of docker-archive's manifest.json; the texts name files of the archive.
@@ -43,6 +47,8 @@ struct DockerImage {
     std::string config;
     std::vector<std::string> tags;
     std::vector<std::string> layers;
+
+    bool operator==(const DockerImage&) const = default;
 };
 
 // parse_digest reads "sha256:" and 64 lower-case digits; digest_text writes it. Errors: ImageErrc
