@@ -1,0 +1,1 @@
+add_program(casemate_vmm casemate_vmm STATIC)

@@ -1,0 +1,1 @@
+add_room(vmm DEPENDS casemate_machine casemate_virtio casemate_jail)
