@@ -2,11 +2,13 @@
 
 #include <sys/ioctl.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
 
 #include "base/os_error.hpp"
+#include "machine/kvm_calls.hpp"
 
 namespace casemate::machine {
 
@@ -126,15 +128,16 @@ Result<Vm> Kvm::create_vm() const {
 Result<std::vector<kvm_cpuid_entry2>> Kvm::supported_cpuid() const {
     // KVM's own limit is 80 to 256 entries, by version.
     constexpr std::size_t kMaxEntries = 256;
-    alignas(kvm_cpuid2)
-        std::array<std::uint8_t, sizeof(kvm_cpuid2) + kMaxEntries * sizeof(kvm_cpuid_entry2)>
+    alignas(kvm_cpuid_entry2)
+        std::array<std::uint8_t, kListHeadSize + kMaxEntries * sizeof(kvm_cpuid_entry2)>
             raw{};
-    auto* request = reinterpret_cast<kvm_cpuid2*>(raw.data());
-    request->nent = kMaxEntries;
-    CASEMATE_CHECK(check(::ioctl(fd_.get(), KVM_GET_SUPPORTED_CPUID, request),
+    std::uint32_t count = kMaxEntries;
+    std::memcpy(raw.data(), &count, sizeof count);
+    CASEMATE_CHECK(check(::ioctl(fd_.get(), kGetSupportedCpuid, raw.data()),
                          "ask KVM for the processor's features"));
-    std::vector<kvm_cpuid_entry2> entries(request->nent);
-    std::memcpy(entries.data(), raw.data() + sizeof(kvm_cpuid2),
+    std::memcpy(&count, raw.data(), sizeof count);
+    std::vector<kvm_cpuid_entry2> entries(std::min<std::size_t>(count, kMaxEntries));
+    std::memcpy(entries.data(), raw.data() + kListHeadSize,
                 entries.size() * sizeof(kvm_cpuid_entry2));
     return entries;
 }

@@ -12,6 +12,7 @@
 
 #include "base/os_error.hpp"
 #include "machine/boot.hpp"
+#include "machine/kvm_calls.hpp"
 #include "machine/text.hpp"
 #include "machine/vcpu_report.hpp"
 
@@ -105,13 +106,11 @@ Result<> Vcpu::map_run_area(std::size_t size) {
 }
 
 Result<> Vcpu::set_up(const std::vector<kvm_cpuid_entry2>& cpuid) const {
-    Bytes raw(sizeof(kvm_cpuid2) + cpuid.size() * sizeof(kvm_cpuid_entry2));
+    Bytes raw(kListHeadSize + cpuid.size() * sizeof(kvm_cpuid_entry2));
     const auto count = static_cast<std::uint32_t>(cpuid.size());
-    std::memcpy(raw.data() + offsetof(kvm_cpuid2, nent), &count, sizeof count);
-    std::memcpy(raw.data() + sizeof(kvm_cpuid2), cpuid.data(),
-                cpuid.size() * sizeof(kvm_cpuid_entry2));
-    CASEMATE_CHECK(check(::ioctl(fd_.get(), KVM_SET_CPUID2, raw.data()), "set a vCPU's features"));
-
+    std::memcpy(raw.data(), &count, sizeof count);
+    std::memcpy(raw.data() + kListHeadSize, cpuid.data(), cpuid.size() * sizeof(kvm_cpuid_entry2));
+    CASEMATE_CHECK(check(::ioctl(fd_.get(), kSetCpuid2, raw.data()), "set a vCPU's features"));
     CASEMATE_CHECK(set_up_model_registers());
     return set_up_local_apic();
 }
@@ -122,12 +121,12 @@ Result<> Vcpu::set_up_model_registers() const {
     entries[0].data = kMtrrWriteBack;
     entries[1].index = kMiscEnable;
     entries[1].data = kFastStrings;
-    alignas(kvm_msrs) std::array<std::uint8_t, sizeof(kvm_msrs) + sizeof entries> raw{};
+    alignas(kvm_msr_entry) std::array<std::uint8_t, kListHeadSize + sizeof entries> raw{};
     const std::uint32_t count = entries.size();
-    std::memcpy(raw.data() + offsetof(kvm_msrs, nmsrs), &count, sizeof count);
-    std::memcpy(raw.data() + sizeof(kvm_msrs), entries.data(), sizeof entries);
+    std::memcpy(raw.data(), &count, sizeof count);
+    std::memcpy(raw.data() + kListHeadSize, entries.data(), sizeof entries);
     // KVM sets them in order as long as it knows them. The last one is Intel's alone.
-    return check(::ioctl(fd_.get(), KVM_SET_MSRS, raw.data()), "set a vCPU's model registers");
+    return check(::ioctl(fd_.get(), kSetMsrs, raw.data()), "set a vCPU's model registers");
 }
 
 Result<> Vcpu::set_up_local_apic() const {
@@ -151,7 +150,13 @@ Result<> Vcpu::make_thread(std::optional<std::uint32_t> host_cpu) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, kStackSize);
-    if (host_cpu && *host_cpu < CPU_SETSIZE) {
+    if (host_cpu) {
+        if (*host_cpu >= CPU_SETSIZE) {
+            pthread_attr_destroy(&attributes);
+            return Error(MachineErrc::bad_range, "expected a host CPU below " +
+                                                     std::to_string(CPU_SETSIZE) + ", found " +
+                                                     std::to_string(*host_cpu));
+        }
         cpu_set_t set;
         CPU_ZERO(&set);
         CPU_SET(*host_cpu, &set);
@@ -164,6 +169,7 @@ Result<> Vcpu::make_thread(std::optional<std::uint32_t> host_cpu) {
         return os_error("make the thread of vCPU " + std::to_string(id_), failure);
     }
     thread_ = thread;
+    ready_.acquire();
     return {};
 }
 
@@ -188,6 +194,7 @@ void Vcpu::stop() {
 
 void* Vcpu::thread_main(void* self) {
     auto* vcpu = static_cast<Vcpu*>(self);
+    vcpu->ready_.release();
     vcpu->gate_.acquire();
     if (auto end = vcpu->run_until_end()) {
         vcpu->ended_(std::move(*end));

@@ -54,7 +54,8 @@ public:
     // enter_at sets the registers for the 64-bit boot protocol; the other vCPUs wait for the guest
     // to start them.
     [[nodiscard]] Result<> enter_at(std::uint64_t entry) const;
-    // make_thread makes the thread, pinned to a host CPU if one is given; it waits for run.
+    // make_thread makes the thread, pinned to a host CPU if one is given. It is past all that
+    // threads do to begin with, and waits for run.
     [[nodiscard]] Result<> make_thread(std::optional<std::uint32_t> host_cpu);
     // run lets the thread enter the guest. Once.
     void run() { gate_.release(); }
@@ -84,6 +85,7 @@ private:
     kvm_run* run_ = nullptr;
     std::size_t run_size_ = 0;
     std::optional<pthread_t> thread_;
+    std::binary_semaphore ready_{0};
     // gate_ is opened by run and by stop.
     std::counting_semaphore<2> gate_{0};
     std::atomic<bool> stopping_{false};

@@ -2,6 +2,8 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +39,14 @@ machine::End failure(const Error& error) {
 class Vmm final : public virtio::vsock::VsockHost {
 public:
     Vmm(EventLoop& loop, ControlChannel& channel) : loop_(&loop), channel_(&channel) {}
+    Vmm(const Vmm&) = delete;
+    Vmm& operator=(const Vmm&) = delete;
+    // The vCPUs use the devices, so they stop first.
+    ~Vmm() override {
+        if (machine_) {
+            machine_->stop();
+        }
+    }
 
     // make makes the machine; nothing of the guest runs yet.
     [[nodiscard]] Result<> make(const machine::Start& start, StartDescriptors descriptors);
@@ -57,7 +67,6 @@ private:
     EventLoop* loop_;
     ControlChannel* channel_;
     std::optional<machine::End> end_;
-    // In the order in which they use each other: the vCPUs end before the devices.
     std::optional<machine::GuestMemory> memory_;
     std::unique_ptr<Console> console_;
     std::unique_ptr<machine::Machine> machine_;
@@ -171,6 +180,8 @@ Result<machine::End> run_machine(EventLoop& loop, ControlChannel& channel) {
 
 Result<> enter_jail() {
     CASEMATE_CHECK(machine::use_kick_signal());
+    // A console or a stream that nobody reads any more is an error of that write alone.
+    std::signal(SIGPIPE, SIG_IGN);
     CASEMATE_TRY(const auto report, jail::enter(jail::vmm_profile()));
     for (const auto& note : report.notes) {
         log(note);
