@@ -2,6 +2,9 @@
 # dynamic linker, needs no file once it runs, and keeps a third of the memory.
 if(CASEMATE_SANITIZE)
     add_program(casemate_nsm casemate_nsm casemate_jail)
+    if(TARGET nsm_tests)
+        add_dependencies(nsm_tests program_casemate_nsm)
+    endif()
     return()
 endif()
 
@@ -21,3 +24,7 @@ target_compile_options(program_casemate_nsm PRIVATE -fPIE)
 # the jail lets it do neither.
 target_link_options(program_casemate_nsm PRIVATE
     -static-pie -Wl,--gc-sections -Wl,--no-warnings)
+if(TARGET nsm_tests)
+    # They run it.
+    add_dependencies(nsm_tests program_casemate_nsm)
+endif()

@@ -7,6 +7,14 @@
 
 namespace casemate::jail {
 
+// What a forbidden call leads to. A sanitizer's runtime makes calls of its own, so in builds with
+// one, which are for tests only, they are let through.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr Violation kViolation = Violation::log;
+#else
+inline constexpr Violation kViolation = Violation::kill_process;
+#endif
+
 // The C and C++ libraries: memory without execution, locks, time, ending.
 [[nodiscard]] std::vector<AllowedCall> runtime_calls();
 // Starting threads of this process, and nothing else that clone can make.

@@ -26,6 +26,7 @@ Profile make(std::string_view name, std::vector<AllowedCall> allowed) {
     profile.name = name;
     profile.allowed = std::move(allowed);
     profile.refused = library_attempts();
+    profile.violation = kViolation;
     profile.kept_descriptors = {0, 1, 2, 3};
     profile.max_descriptors = kMaxDescriptors;
     return profile;

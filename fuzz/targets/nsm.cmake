@@ -1,0 +1,1 @@
+add_fuzz_target(nsm casemate_nsm)

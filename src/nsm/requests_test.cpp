@@ -1,0 +1,222 @@
+#include "nsm/requests.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "codec/cbor/cbor.hpp"
+#include "crypto/digest.hpp"
+
+namespace casemate::nsm {
+namespace {
+
+// text_item is a short text in hexadecimal, with its head.
+std::string text_item(std::string_view text) {
+    Bytes out;
+    cbor::Writer(out).put_text(text);
+    return to_hex(out);
+}
+
+std::string error_item(std::string_view code) {
+    return "a1" + text_item("Error") + text_item(code);
+}
+
+bool count_up(MutableBytes out) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        out[i] = static_cast<std::uint8_t>(i);
+    }
+    return true;
+}
+
+class RequestsTest : public ::testing::Test {
+protected:
+    static PcrBank bank() {
+        std::map<std::uint16_t, PcrValue> measurements;
+        measurements[0].fill(0xa0);
+        return PcrBank::at_boot(measurements, Load{});
+    }
+
+    // ask sends a request in hexadecimal and gives the answer likewise.
+    std::string ask(const std::string& digits) {
+        return to_hex(requests_.answer(from_hex(digits).value()));
+    }
+    std::string ask_text(std::string_view name) { return ask(text_item(name)); }
+    // ask_map sends {name: fields}.
+    std::string ask_map(std::string_view name, const std::string& fields) {
+        return ask("a1" + text_item(name) + fields);
+    }
+    std::string index_field(const std::string& number) { return text_item("index") + number; }
+
+    Requests requests_{bank(), "i-1-enc2", count_up};
+};
+
+TEST_F(RequestsTest, DescribesTheModule) {
+    EXPECT_EQ(ask_text("DescribeNSM"),
+              "a1"
+              "6b44657363726962654e534d"  // DescribeNSM
+              "a7"
+              "66646967657374"
+              "66534841333834"  // digest: SHA384
+              "686d61785f70637273"
+              "1820"  // max_pcrs: 32
+              "696d6f64756c655f6964"
+              "68692d312d656e6332"  // module_id
+              "6b6c6f636b65645f70637273"
+              "90000102030405060708090a0b0c0d0e0f"
+              "6d76657273696f6e5f6d616a6f72"
+              "01"  // version_major
+              "6d76657273696f6e5f6d696e6f72"
+              "00"  // version_minor
+              "6d76657273696f6e5f7061746368"
+              "00");  // version_patch
+}
+
+TEST_F(RequestsTest, GivesRandomBytesTheKernelCanParse) {
+    const std::string answer = ask_text("GetRandom");
+    // Linux drivers/misc/nsm.c, parse_resp_get_random: this very beginning.
+    const std::string head = "a16947657452616e646f6da16672616e646f6d590100";
+    ASSERT_EQ(answer.substr(0, head.size()), head);
+    EXPECT_EQ(answer.size(), head.size() + 2 * 256);
+    EXPECT_EQ(answer.substr(head.size(), 8), "00010203");
+}
+
+TEST_F(RequestsTest, RandomBytesOfTheKernelDiffer) {
+    Requests real(bank(), "id");
+    const Bytes request = from_hex(text_item("GetRandom")).value();
+    EXPECT_NE(real.answer(request), real.answer(request));
+}
+
+TEST_F(RequestsTest, WithoutRandomBytesThereIsAnError) {
+    Requests broken(bank(), "id", [](MutableBytes) { return false; });
+    EXPECT_EQ(to_hex(broken.answer(from_hex(text_item("GetRandom")).value())),
+              error_item("InternalError"));
+}
+
+TEST_F(RequestsTest, DescribesARegister) {
+    const std::string head = "a1" + text_item("DescribePCR") + "a2" + text_item("data") + "5830";
+    std::string measured;
+    for (int i = 0; i < 48; ++i) {
+        measured += "a0";
+    }
+    EXPECT_EQ(ask_map("DescribePCR", "a1" + index_field("00")),
+              head + measured + text_item("lock") + "f5");
+    EXPECT_EQ(ask_map("DescribePCR", "a1" + index_field("181f")),
+              head + std::string(96, '0') + text_item("lock") + "f4");
+    EXPECT_EQ(ask_map("DescribePCR", "a1" + index_field("1820")), error_item("InvalidIndex"));
+    EXPECT_EQ(ask_map("DescribePCR", "a1" + index_field("1bffffffffffffffff")),
+              error_item("InvalidIndex"));
+}
+
+TEST_F(RequestsTest, AnyWidthOfAnIntegerIsThatInteger) {
+    const std::string plain = ask_map("DescribePCR", "a1" + index_field("10"));
+    for (const char* wide : {"1810", "190010", "1a00000010", "1b0000000000000010"}) {
+        EXPECT_EQ(ask_map("DescribePCR", "a1" + index_field(wide)), plain) << wide;
+    }
+}
+
+TEST_F(RequestsTest, ExtendsARegister) {
+    const std::string head = "a1" + text_item("ExtendPCR") + "a1" + text_item("data") + "5830";
+    const std::string once = to_hex(crypto::extend_zero(as_bytes("abc")));
+    EXPECT_EQ(ask_map("ExtendPCR", "a2" + index_field("10") + text_item("data") + "43616263"),
+              head + once);
+    // Any order of keys, unknown ones between, and text as QEMU takes it.
+    EXPECT_EQ(ask_map("ExtendPCR", "a3" + text_item("data") + text_item("abc") + text_item("more") +
+                                       "01" + index_field("11")),
+              head + once);
+    EXPECT_EQ(ask_map("ExtendPCR", "a2" + index_field("0f") + text_item("data") + "40"),
+              error_item("ReadOnlyIndex"));
+    EXPECT_EQ(ask_map("ExtendPCR", "a2" + index_field("1820") + text_item("data") + "40"),
+              error_item("InvalidIndex"));
+    EXPECT_EQ(requests_.bank().find(16)->value, crypto::extend_zero(as_bytes("abc")));
+}
+
+TEST_F(RequestsTest, LocksARegister) {
+    EXPECT_EQ(ask_map("LockPCR", "a1" + index_field("10")), text_item("LockPCR"));
+    EXPECT_EQ(ask_map("LockPCR", "a1" + index_field("10")), error_item("ReadOnlyIndex"));
+    EXPECT_EQ(ask_map("ExtendPCR", "a2" + index_field("10") + text_item("data") + "40"),
+              error_item("ReadOnlyIndex"));
+    for (int index = 0; index < 16; ++index) {
+        const std::string number = to_hex(Bytes{static_cast<std::uint8_t>(index)});
+        EXPECT_EQ(ask_map("LockPCR", "a1" + index_field(number)), error_item("ReadOnlyIndex"));
+    }
+    EXPECT_EQ(ask_map("LockPCR", "a1" + index_field("1820")), error_item("InvalidIndex"));
+}
+
+TEST_F(RequestsTest, LocksRegistersBelowARange) {
+    EXPECT_EQ(ask_map("LockPCRs", "a1" + text_item("range") + "1821"), error_item("InvalidIndex"));
+    EXPECT_EQ(requests_.bank().locked().size(), 16U);
+    EXPECT_EQ(ask_map("LockPCRs", "a1" + text_item("range") + "12"), text_item("LockPCRs"));
+    EXPECT_EQ(requests_.bank().locked().size(), 18U);
+    for (int twice = 0; twice < 2; ++twice) {
+        EXPECT_EQ(ask_map("LockPCRs", "a1" + text_item("range") + "1820"), text_item("LockPCRs"));
+    }
+    EXPECT_EQ(requests_.bank().locked().size(), 32U);
+}
+
+TEST_F(RequestsTest, AttestationIsNotOfferedByThisVersion) {
+    EXPECT_EQ(ask_map("Attestation", "a3" + text_item("user_data") + "f6" + text_item("nonce") +
+                                         "4101" + text_item("public_key") + "f6"),
+              error_item("InvalidOperation"));
+}
+
+TEST_F(RequestsTest, WhatIsNoRequestIsInvalidOperation) {
+    const std::string index = index_field("10");
+    for (const std::string& wrong : {
+             std::string(),                    // nothing
+             std::string("ff"),                // no CBOR
+             text_item("DescribeNSM") + "00",  // something behind
+             text_item("describensm"),         // unknown name
+             text_item("DescribePCR"),         // its fields missing
+             std::string("10"),                // a number
+             std::string("a0"),                // an empty map
+             "a2" + text_item("LockPCR") + "a1" + index + text_item("x") + "00",
+             "a1" + text_item("DescribeNSM") + "a0",  // fields too many
+             std::string("a11010"),                   // a name not text
+             "a1" + text_item("LockPCR") + "f6",      // fields not a map
+             "a1" + text_item("LockPCR") + "a0",      // no index
+             "a1" + text_item("LockPCR") + "a1" + text_item("index") + "20",
+             "a1" + text_item("LockPCR") + "a1" + text_item("index") + "6131",
+             "a1" + text_item("LockPCR") + "a2" + index + index,  // twice the same
+             "a1" + text_item("LockPCRs") + "a1" + index,         // range missing
+             "a1" + text_item("ExtendPCR") + "a1" + index,        // data missing
+             "a1" + text_item("ExtendPCR") + "a2" + index + text_item("data") + "f6",
+             "bf" + text_item("LockPCR") + "a1" + index + "ff",  // indefinite length
+             "a1" + text_item("LockPCR") + "a1" + text_item("index") + "8181818100",
+         }) {
+        EXPECT_EQ(ask(wrong), error_item("InvalidOperation")) << wrong;
+    }
+    EXPECT_EQ(requests_.bank().locked().size(), 16U);
+}
+
+TEST_F(RequestsTest, RequestsOverTheLimitAreTooLarge) {
+    Bytes request =
+        from_hex("a1" + text_item("ExtendPCR") + "a2" + index_field("10") + text_item("data"))
+            .value();
+    const std::size_t rest = kMaxRequestSize - request.size() - 3;
+    request.push_back(0x59);
+    request.push_back(static_cast<std::uint8_t>(rest >> 8U));
+    request.push_back(static_cast<std::uint8_t>(rest));
+    request.resize(kMaxRequestSize);
+    EXPECT_EQ(to_hex(requests_.answer(request)).substr(0, 22), "a1" + text_item("ExtendPCR"));
+    request.push_back(0);
+    EXPECT_EQ(to_hex(requests_.answer(request)), error_item("InputTooLarge"));
+}
+
+TEST(NsmErrors, AreTheProtocolsNames) {
+    const std::vector<std::pair<ErrorCode, const char*>> names{
+        {ErrorCode::invalid_argument, "InvalidArgument"},
+        {ErrorCode::invalid_index, "InvalidIndex"},
+        {ErrorCode::invalid_response, "InvalidResponse"},
+        {ErrorCode::read_only_index, "ReadOnlyIndex"},
+        {ErrorCode::invalid_operation, "InvalidOperation"},
+        {ErrorCode::buffer_too_small, "BufferTooSmall"},
+        {ErrorCode::input_too_large, "InputTooLarge"},
+        {ErrorCode::internal_error, "InternalError"},
+    };
+    for (const auto& [code, name] : names) {
+        EXPECT_EQ(to_hex(error_response(code)), error_item(name));
+    }
+}
+
+}  // namespace
+}  // namespace casemate::nsm

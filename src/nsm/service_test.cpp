@@ -1,0 +1,283 @@
+#include "nsm/service.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "base/file.hpp"
+#include "base/os_error.hpp"
+#include "base/process.hpp"
+#include "base/socket.hpp"
+#include "codec/cbor/cbor.hpp"
+#include "eif/forger.hpp"
+#include "eif/measure.hpp"
+#include "nsm/errors.hpp"
+#include "nsm/forged_kernel.hpp"
+#include "support/paths.hpp"
+
+namespace casemate::nsm {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kMemory = 64ULL << 20U;
+
+Load a_load() {
+    return {kMemory, false, "i-1-enc2", "", "i-0918f6c55e3b61d89"};
+}
+
+std::string an_image() {
+    eif::forger::Forgery forgery = eif::forger::plain();
+    forgery.sections[0].data = forged::bzimage(forged::pattern(300'000, 1));
+    forgery.sections[3].data = forged::pattern(100'000, 2);
+    return forge(forgery);
+}
+
+// Supervisor holds the supervisor's and the guest's ends of a module's sockets.
+struct Supervisor {
+    FdPair control = make_socket_pair(SOCK_SEQPACKET).value();
+    FdPair requests = make_socket_pair(SOCK_SEQPACKET).value();
+    UniqueFd memory = make_memory_file("guest", kMemory).value();
+
+    // Sends Load with its descriptors and keeps none of the module's ends.
+    void send_load(const std::string& image, const Load& load = a_load()) {
+        const UniqueFd file = eif::forger::memory_file(image);
+        const std::array<int, 3> fds{file.get(), memory.get(), requests.second.get()};
+        ASSERT_TRUE(send_packet(control.first.get(), encode(load), fds).ok());
+        requests.second.reset();
+    }
+
+    ModuleMessage receive_answer() {
+        const auto packet = receive_packet(control.first.get(), kMaxControlPacket);
+        EXPECT_TRUE(packet.ok() && !packet->end_of_stream);
+        return decode_module_message(packet->bytes).value();
+    }
+
+    // ask sends one request packet and gives the response packet.
+    Bytes ask(ByteView request) {
+        EXPECT_TRUE(send_packet(requests.first.get(), request).ok());
+        const auto packet = receive_packet(requests.first.get(), kMaxResponseSize);
+        EXPECT_TRUE(packet.ok() && !packet->end_of_stream);
+        return packet->bytes;
+    }
+
+    std::string ask_text(std::string_view name) {
+        Bytes request;
+        cbor::Writer(request).put_text(name);
+        return std::string(as_text(ask(request)));
+    }
+};
+
+// --- the real program, in its jail ---
+
+class Program : public ::testing::Test {
+protected:
+    void SetUp() override {
+        SpawnOptions options;
+        options.program = test::binary_dir() + "/bin/casemate-nsm";
+        options.passed_fds = {supervisor_.control.second.get()};
+        auto process = Process::spawn(options);
+        ASSERT_TRUE(process.ok()) << process.error().message();
+        process_ = std::move(*process);
+        supervisor_.control.second.reset();
+    }
+
+    // Loads the image and expects it to be taken.
+    Loaded load() {
+        supervisor_.send_load(an_image());
+        const ModuleMessage answer = supervisor_.receive_answer();
+        EXPECT_TRUE(std::holds_alternative<Loaded>(answer));
+        return std::get<Loaded>(answer);
+    }
+
+    std::string proc(const std::string& name) const {
+        const auto bytes =
+            read_file("/proc/" + std::to_string(process_.pid()) + "/" + name, 1U << 20U);
+        return bytes ? std::string(as_text(*bytes)) : bytes.error().message();
+    }
+
+    void expect_exit(int code) {
+        const auto status = process_.wait();
+        ASSERT_TRUE(status.ok());
+        EXPECT_EQ(status->exit_code, code) << status->text();
+    }
+
+    Supervisor supervisor_;
+    Process process_;
+};
+
+TEST_F(Program, LoadsAndAnswersRequests) {
+    const Loaded loaded = load();
+    const UniqueFd file = eif::forger::memory_file(an_image());
+    const auto measured = eif::measure(file.get());
+    ASSERT_TRUE(measured.ok());
+    EXPECT_EQ(loaded.measurements.at(0), measured->measurements.pcr0);
+    EXPECT_EQ(loaded.measurements.at(1), measured->measurements.pcr1);
+    EXPECT_EQ(loaded.measurements.at(2), measured->measurements.pcr2);
+    Bytes kernel(300'000);
+    ASSERT_TRUE(read_exactly_at(supervisor_.memory.get(), forged::kBzImageAddress, kernel).ok());
+    EXPECT_TRUE(as_text(kernel) == forged::pattern(300'000, 1));
+
+    EXPECT_THAT(supervisor_.ask_text("DescribeNSM"), HasSubstr("i-1-enc2"));
+    EXPECT_NE(supervisor_.ask_text("GetRandom"), supervisor_.ask_text("GetRandom"));
+    Bytes describe;
+    cbor::Writer writer(describe);
+    writer.begin_map(1);
+    writer.put_text("DescribePCR");
+    writer.begin_map(1);
+    writer.put_text("index");
+    writer.put_uint(0);
+    const std::string answer(as_text(supervisor_.ask(describe)));
+    EXPECT_THAT(answer, HasSubstr(std::string(as_text(measured->measurements.pcr0))));
+    EXPECT_THAT(supervisor_.ask_text("nonsense"), HasSubstr("InvalidOperation"));
+    EXPECT_THAT(std::string(as_text(supervisor_.ask(Bytes(kMaxRequestSize + 1)))),
+                HasSubstr("InputTooLarge"));
+    EXPECT_THAT(supervisor_.ask_text("DescribeNSM"), HasSubstr("i-1-enc2"));
+}
+
+TEST_F(Program, EndsWellWhenTheGuestsSideCloses) {
+    load();
+    supervisor_.requests.first.reset();
+    expect_exit(0);
+}
+
+TEST_F(Program, EndsWellWhenTheSupervisorCloses) {
+    load();
+    supervisor_.control.first.reset();
+    expect_exit(0);
+}
+
+TEST_F(Program, EndsWhenTheSupervisorClosesBeforeLoad) {
+    supervisor_.control.first.reset();
+    expect_exit(1);
+}
+
+TEST_F(Program, RefusesABadImageAndEnds) {
+    std::string image = an_image();
+    image.back() ^= 1;
+    supervisor_.send_load(image);
+    const ModuleMessage answer = supervisor_.receive_answer();
+    ASSERT_TRUE(std::holds_alternative<Refused>(answer));
+    EXPECT_EQ(std::get<Refused>(answer).kind, RefusalKind::bad_image);
+    EXPECT_THAT(std::get<Refused>(answer).reason, HasSubstr("CRC"));
+    expect_exit(1);
+}
+
+TEST_F(Program, EndsOnAPacketThatIsNotLoad) {
+    ASSERT_TRUE(send_packet(supervisor_.control.first.get(), as_bytes("hello")).ok());
+    expect_exit(1);
+    // The other side sees that nobody is there.
+    const auto packet = receive_packet(supervisor_.control.first.get(), kMaxControlPacket);
+    EXPECT_TRUE(!packet.ok() || packet->end_of_stream);
+}
+
+TEST_F(Program, EndsOnALoadWithoutItsDescriptors) {
+    ASSERT_TRUE(send_packet(supervisor_.control.first.get(), encode(a_load())).ok());
+    expect_exit(1);
+}
+
+TEST_F(Program, EndsOnASecondLoad) {
+    load();
+    ASSERT_TRUE(send_packet(supervisor_.control.first.get(), encode(a_load())).ok());
+    expect_exit(1);
+}
+
+TEST_F(Program, ItsDeathClosesTheGuestsSocket) {
+    load();
+    process_.send_signal(SIGKILL);
+    ASSERT_TRUE(process_.wait().ok());
+    const auto packet = receive_packet(supervisor_.requests.first.get(), kMaxResponseSize);
+    EXPECT_TRUE(!packet.ok() || packet->end_of_stream);
+}
+
+TEST_F(Program, IsJailedWhileItServes) {
+    load();
+    EXPECT_THAT(supervisor_.ask_text("DescribeNSM"), HasSubstr("SHA384"));
+    const std::string status = proc("status");
+    EXPECT_THAT(status, HasSubstr("Seccomp:\t2\n"));
+    EXPECT_THAT(status, HasSubstr("NoNewPrivs:\t1\n"));
+    EXPECT_THAT(status, HasSubstr("CapEff:\t0000000000000000\n"));
+    EXPECT_THAT(status, HasSubstr("Threads:\t1\n"));
+    // The standard three, the control socket and the request socket: neither image nor memory.
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "only root may list the descriptors of a process that may not be traced";
+    }
+    std::vector<std::string> open;
+    for (const auto& entry :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(process_.pid()) + "/fd")) {
+        open.push_back(std::filesystem::read_symlink(entry.path()).string());
+    }
+    EXPECT_EQ(open.size(), 5U);
+    for (const std::string& one : open) {
+        EXPECT_THAT(one, ::testing::Not(HasSubstr("memfd")));
+    }
+    EXPECT_THAT(proc("maps"), ::testing::Not(HasSubstr("memfd")));
+}
+
+TEST_F(Program, LetsTheSupervisorSealTheMemoryAfterLoading) {
+    load();
+    // Sealing against writing is refused as long as anybody has a writable mapping.
+    EXPECT_EQ(::fcntl(supervisor_.memory.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK), 0)
+        << os_error("seal").message();
+}
+
+// --- in this process ---
+
+TEST(Service, PrepareHandsOverTheRequestSocketOnly) {
+    Supervisor supervisor;
+    supervisor.send_load(an_image());
+    const auto prepared = prepare(supervisor.control.second.get());
+    ASSERT_TRUE(prepared.ok()) << prepared.error().message();
+    EXPECT_EQ(prepared->module_id, "i-1-enc2");
+    EXPECT_TRUE(prepared->bank.find(0)->locked);
+    EXPECT_EQ(prepared->bank.find(0)->value, prepared->loaded.measurements.at(0));
+    EXPECT_EQ(to_hex(prepared->bank.find(4)->value).substr(0, 8), "d0531b14");
+    // Nothing has been answered yet.
+    pollfd ready{supervisor.control.first.get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&ready, 1, 0), 0);
+}
+
+TEST(Service, DebugModeAnswersZeroRegistersAndReportsTheImagesOwn) {
+    Supervisor supervisor;
+    Load load = a_load();
+    load.debug = true;
+    supervisor.send_load(an_image(), load);
+    const auto prepared = prepare(supervisor.control.second.get());
+    ASSERT_TRUE(prepared.ok());
+    EXPECT_NE(prepared->loaded.measurements.at(0), PcrValue{});
+    EXPECT_EQ(prepared->bank.find(0)->value, PcrValue{});
+}
+
+TEST(Service, DescriptorsSentWithARequestAreDropped) {
+    Supervisor supervisor;
+    supervisor.send_load(an_image());
+    auto prepared = prepare(supervisor.control.second.get());
+    ASSERT_TRUE(prepared.ok());
+    auto served = std::async(std::launch::async, [&] {
+        return serve(supervisor.control.second.get(), std::move(*prepared)).ok();
+    });
+    supervisor.receive_answer();
+    auto pipe = make_pipe();
+    const std::array<int, 1> fds{pipe->second.get()};
+    Bytes request;
+    cbor::Writer(request).put_text("DescribeNSM");
+    ASSERT_TRUE(send_packet(supervisor.requests.first.get(), request, fds).ok());
+    ASSERT_TRUE(receive_packet(supervisor.requests.first.get(), kMaxResponseSize).ok());
+    pipe->second.reset();
+    // The reading end sees the end only when no copy of the writing end is left.
+    std::array<std::uint8_t, 1> byte{};
+    EXPECT_EQ(read_some(pipe->first.get(), byte).value(), 0U);
+    supervisor.requests.first.reset();
+    EXPECT_TRUE(served.get());
+}
+
+}  // namespace
+}  // namespace casemate::nsm
