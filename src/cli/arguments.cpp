@@ -371,6 +371,11 @@ Parsed parse(const std::vector<std::string>& arguments, std::string_view acceler
     if (arguments.size() < 2) {
         return UsageEnd{0, root.help(), {}};
     }
+    const std::string& first = arguments[1];
+    const auto called = [&](const CLI::App* app) { return app->get_name() == first; };
+    if (first.substr(0, 1) != "-" && root.get_subcommands(called).empty()) {
+        return usage_error("unrecognized subcommand '" + first + "'");
+    }
     if (auto end = run_parser(root, arguments)) {
         return *std::move(end);
     }

@@ -1,0 +1,45 @@
+#include "cli/json_output.hpp"
+
+#include <gtest/gtest.h>
+
+namespace casemate::cli {
+namespace {
+
+TEST(JsonOutputTest, NitroCliLayout) {
+    Json json = Json::object();
+    json.add("EnclaveName", "hello").add("NumberOfCPUs", 2U).add("Debug", true);
+    json.add("CPUIDs", std::move(Json::array().append(Json(1)).append(Json(3))));
+    json.add("Empty", Json::object()).add("None", Json()).add("List", Json::array());
+    EXPECT_EQ(json.pretty(),
+              "{\n  \"EnclaveName\": \"hello\",\n  \"NumberOfCPUs\": 2,\n  \"Debug\": true,\n"
+              "  \"CPUIDs\": [\n    1,\n    3\n  ],\n  \"Empty\": {},\n  \"None\": null,\n"
+              "  \"List\": []\n}");
+    EXPECT_EQ(json.compact(),
+              R"({"EnclaveName":"hello","NumberOfCPUs":2,"Debug":true,"CPUIDs":[1,3],)"
+              R"("Empty":{},"None":null,"List":[]})");
+    EXPECT_EQ(Json::array().pretty(), "[]");
+}
+
+TEST(JsonOutputTest, Escapes) {
+    EXPECT_EQ(Json("a\"b\\c\n\x01\xc3\xa9").compact(), "\"a\\\"b\\\\c\\n\\u0001\xc3\xa9\"");
+}
+
+TEST(JsonOutputTest, AddReplaces) {
+    Json json = Json::object();
+    json.add("a", 1).add("b", 2).add("a", 3);
+    EXPECT_EQ(json.compact(), R"({"a":3,"b":2})");
+    ASSERT_NE(json.find("b"), nullptr);
+    EXPECT_EQ(json.find("c"), nullptr);
+}
+
+TEST(JsonOutputTest, ParseKeepsOrderAndNumbers) {
+    const std::string text = R"({"z":[1,-2,18446744073709551615,null],"a":{"x":"y","t":true}})";
+    const auto json = Json::parse(text);
+    ASSERT_TRUE(json.ok());
+    EXPECT_EQ(json->compact(), text);
+    EXPECT_FALSE(Json::parse("{").ok());
+    EXPECT_FALSE(Json::parse("").ok());
+}
+
+}  // namespace
+}  // namespace casemate::cli
