@@ -321,15 +321,17 @@ bool called_as_nitro_cli(std::string_view program) {
     return program.substr(program.rfind('/') + 1) == "nitro-cli";
 }
 
+UsageEnd usage_error(const std::string& sentence) {
+    return {kUsageStatus, {}, "error: " + sentence + "\n\nFor more information, try '--help'.\n"};
+}
+
 UsageEnd end_of(CLI::App& root, const CLI::ParseError& error) {
     std::ostringstream out;
     std::ostringstream ignored;
     if (root.exit(error, out, ignored) == 0) {
         return {0, out.str(), {}};
     }
-    return {kUsageStatus,
-            {},
-            "error: " + std::string(error.what()) + "\n\nFor more information, try '--help'.\n"};
+    return usage_error(error.what());
 }
 
 // run_parser is the one place where CLI11's exceptions end.

@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"run-enclave --cpu-ids --memory 512 --eif-path a.eif", "usage 2"},
         Case{"run-enclave --cpu-count 2 --memory 512 --eif-path a.eif stray", "usage 2"},
         Case{"run-enclave --cpu-count 2 --memory 512 --eif-path a.eif --unknown", "usage 2"},
-        Case{"run-enclave --cpu-count 2 --memory -10 --eif-path a.eif", "usage 2"},
+        Case{"run-enclave --cpu-count 2 --memory -10 --eif-path a.eif", "E03"},
         Case{"run-enclave --cpu-count two --memory 512 --eif-path a.eif", "E03"},
         Case{"run-enclave --cpu-count 4294967296 --memory 512 --eif-path a.eif", "E03"},
         Case{"run-enclave --cpu-ids 1 x --memory 512 --eif-path a.eif", "E03"},
