@@ -54,7 +54,7 @@ struct Reported {
     End operator()(const InitHello&) const { return {}; }
     End operator()(const InitExited& line) const {
         return {EndKind::exited,
-                "its program exited with status " + std::to_string(line.status),
+                "its program ended with exit status " + std::to_string(line.status),
                 line.status,
                 {}};
     }
@@ -159,7 +159,7 @@ End conclude(const Evidence& evidence) {
         return std::visit(Reported{}, *evidence.report);
     }
     if (!evidence.panic_line.empty()) {
-        return {EndKind::guest_panic, "the guest kernel panicked: " + evidence.panic_line, {}, {}};
+        return {EndKind::guest_panic, "kernel panic: " + evidence.panic_line, {}, {}};
     }
     if (!evidence.heartbeat_failure.empty()) {
         const EndKind kind =

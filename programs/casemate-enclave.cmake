@@ -1,0 +1,1 @@
+add_program(casemate-enclave casemate_enclave)

@@ -1,0 +1,494 @@
+// The supervisor from the outside: the real casemate-enclave, with fake_parts in place of the
+// security module and the VMM.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/file.hpp"
+#include "base/socket.hpp"
+#include "base/temporary_directory.hpp"
+#include "enclave/client.hpp"
+#include "enclave/errors.hpp"
+#include "enclave/registry.hpp"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace casemate::enclave {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+// A generous time for what should be at once: a busy builder, not a measure.
+constexpr std::chrono::seconds kPatience{30};
+
+bool eventually(const std::function<bool()>& condition) {
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > until) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+}
+
+bool process_lives(const ChildProcess& child) {
+    const auto stat = read_file("/proc/" + std::to_string(child.pid) + "/stat", 4096);
+    if (!stat || process_start_ticks(child.pid) != child.start_ticks) {
+        return false;
+    }
+    const std::string text(as_text(*stat));
+    return text.at(text.rfind(')') + 2) != 'Z';
+}
+
+class SupervisorTest : public testing::Test {
+protected:
+    void SetUp() override {
+        auto directory = TemporaryDirectory::create();
+        ASSERT_TRUE(directory);
+        directory_.emplace(std::move(*directory));
+        paths_.state = directory_->path() + "/state";
+        paths_.runtime = directory_->path() + "/run";
+        paths_.programs = directory_->path() + "/bin";
+        // The fake VMM wants a descriptor, not virtualization.
+        paths_.kvm_device = "/dev/null";
+        fs::create_directory(paths_.programs);
+        fs::create_symlink(CASEMATE_BINARY_DIR "/bin/casemate-enclave",
+                           paths_.program("casemate-enclave"));
+        for (const char* name : {"casemate-nsm", "casemate-vmm"}) {
+            fs::create_symlink(CASEMATE_FAKE_PARTS, paths_.program(name));
+        }
+    }
+
+    void TearDown() override {
+        std::vector<std::string> ids = Registry(paths_).living();
+        static_cast<void>(terminate(paths_, ids));
+        EXPECT_TRUE(eventually([this] { return Registry(paths_).living().empty(); }));
+    }
+
+    StartConfiguration configuration(const std::string& script) {
+        const std::string image = directory_->path() + "/image" + std::to_string(++images_);
+        std::ofstream(image) << script;
+        StartConfiguration configuration;
+        configuration.paths = paths_;
+        configuration.image_path = image;
+        configuration.name = "test";
+        configuration.cpu_count = 1;
+        configuration.memory_mib = 64;
+        configuration.acceleration = Acceleration::kvm;
+        configuration.shutdown_ms = 1000;
+        return configuration;
+    }
+
+    std::variant<Launched, LaunchFailure> launch_it(const StartConfiguration& configuration) {
+        progress_.clear();
+        return launch(configuration,
+                      [this](const std::string& line) { progress_.push_back(line); });
+    }
+
+    EnclaveRecord started(const std::string& script, bool debug = false) {
+        StartConfiguration wanted = configuration(script);
+        wanted.debug = debug;
+        auto outcome = launch_it(wanted);
+        const auto* failure = std::get_if<LaunchFailure>(&outcome);
+        EXPECT_EQ(failure, nullptr) << (failure != nullptr ? failure->reason : "");
+        return failure == nullptr ? std::get<Launched>(outcome).record : EnclaveRecord{};
+    }
+
+    LaunchFailure failed(const StartConfiguration& configuration) {
+        auto outcome = launch_it(configuration);
+        EXPECT_TRUE(std::holds_alternative<LaunchFailure>(outcome));
+        return std::holds_alternative<LaunchFailure>(outcome) ? std::get<LaunchFailure>(outcome)
+                                                               : LaunchFailure{};
+    }
+
+    std::optional<EnclaveRecord> history(const std::string& id) {
+        for (EnclaveRecord& record : Registry(paths_).histories()) {
+            if (record.id == id) {
+                return std::move(record);
+            }
+        }
+        return std::nullopt;
+    }
+
+    End end_of(const std::string& id) {
+        std::optional<EnclaveRecord> record;
+        EXPECT_TRUE(eventually([&] {
+            record = history(id);
+            return record && record->end.has_value();
+        })) << "the end of "
+            << id;
+        return record && record->end ? *record->end : End{};
+    }
+
+    void expect_nothing_left(const EnclaveRecord& record) {
+        EXPECT_TRUE(eventually([&] { return !fs::exists(paths_.enclave(record.id)); }));
+        EXPECT_FALSE(fs::is_symlink(paths_.cid(record.cid)));
+        for (const ChildProcess& child : record.children) {
+            EXPECT_TRUE(eventually([&] { return !process_lives(child); })) << child.name;
+        }
+        EXPECT_TRUE(eventually([&] { return ::kill(record.supervisor, 0) != 0; }));
+    }
+
+    Result<UniqueFd> dial(const EnclaveRecord& record, const std::string& line) {
+        CASEMATE_TRY(UniqueFd socket, connect_unix(paths_.cid(record.cid), SOCK_STREAM));
+        CASEMATE_CHECK(write_all(socket.get(), as_bytes(line)));
+        return socket;
+    }
+
+    static std::string read_all(int fd) {
+        std::string text;
+        std::array<std::uint8_t, 4096> buffer{};
+        while (true) {
+            const auto size = read_some(fd, buffer);
+            if (!size || *size == 0) {
+                return text;
+            }
+            text.append(as_text(ByteView(buffer).first(*size)));
+        }
+    }
+
+    static std::string read_text(int fd, std::size_t size) {
+        std::string text(size, '\0');
+        const auto got = read_exactly(
+            fd, MutableBytes(reinterpret_cast<std::uint8_t*>(text.data()), text.size()));
+        return got ? text : got.error().message();
+    }
+
+    std::optional<TemporaryDirectory> directory_;
+    Paths paths_;
+    std::vector<std::string> progress_;
+    int images_ = 0;
+};
+
+TEST_F(SupervisorTest, AnEnclaveRunsAndIsDescribedAndTerminated) {
+    const EnclaveRecord record = started("heartbeat;serve");
+    EXPECT_EQ(record.cid, kFirstAutomaticCid);
+    EXPECT_EQ(record.state, EnclaveState::running);
+    EXPECT_THAT(record.cpu_ids, SizeIs(1));
+    EXPECT_EQ(record.measurements.at(0).substr(0, 4), "a0a0");
+    EXPECT_EQ(record.acceleration, "kvm");
+    ASSERT_THAT(progress_, SizeIs(2));
+    EXPECT_EQ(progress_[0], "Start allocating memory...");
+    EXPECT_EQ(progress_[1], "Started enclave with enclave-cid: 16, memory: 64 MiB, cpu-ids: [" +
+                                std::to_string(record.cpu_ids[0]) + "]");
+    const auto described = describe_all(paths_);
+    ASSERT_THAT(described, SizeIs(1));
+    ASSERT_TRUE(described[0].record);
+    EXPECT_EQ(described[0].record->id, record.id);
+
+    const auto ended = terminate(paths_, {record.id});
+    ASSERT_THAT(ended, SizeIs(1));
+    ASSERT_TRUE(ended[0].record) << ended[0].record.error().message();
+    EXPECT_THAT(describe_all(paths_), IsEmpty());
+    EXPECT_EQ(end_of(record.id).kind, EndKind::terminated);
+    EXPECT_THAT(end_of(record.id).reason, HasSubstr("terminated by terminate-enclave"));
+    expect_nothing_left(record);
+}
+
+TEST_F(SupervisorTest, TheProgramsExitStatusSignalAndFailureArrive) {
+    const EnclaveRecord status = started("heartbeat;hello;say exited status 42;reset");
+    EXPECT_EQ(end_of(status.id).kind, EndKind::exited);
+    EXPECT_EQ(end_of(status.id).exit_status, 42);
+    EXPECT_THAT(end_of(status.id).reason, HasSubstr("exit status 42"));
+    expect_nothing_left(status);
+
+    const EnclaveRecord signal = started("heartbeat;hello;say exited signal 6;reset");
+    EXPECT_EQ(end_of(signal.id).kind, EndKind::killed_inside);
+    EXPECT_EQ(end_of(signal.id).signal, 6);
+    EXPECT_THAT(end_of(signal.id).reason, HasSubstr("signal 6 (Aborted)"));
+
+    const EnclaveRecord failure = started("heartbeat;hello;say failed no such program: /app;reset");
+    EXPECT_EQ(end_of(failure.id).kind, EndKind::init_failed);
+    EXPECT_THAT(end_of(failure.id).reason, HasSubstr("no such program: /app"));
+}
+
+TEST_F(SupervisorTest, AGuestThatResetsWithoutAWordAndAPanicAreTold) {
+    EXPECT_EQ(end_of(started("heartbeat;reset").id).kind, EndKind::guest_reset);
+    const End panic = end_of(started("heartbeat;panic;hang").id);
+    EXPECT_EQ(panic.kind, EndKind::guest_panic);
+    EXPECT_THAT(panic.reason, HasSubstr("kernel panic"));
+    EXPECT_THAT(panic.reason, Not(HasSubstr("\x1b")));
+    const End failure = end_of(started("heartbeat;fail").id);
+    EXPECT_EQ(failure.kind, EndKind::machine_failed);
+    EXPECT_THAT(failure.reason, HasSubstr("found a wall"));
+}
+
+TEST_F(SupervisorTest, TerminateLetsTheProgramEndByItself) {
+    const EnclaveRecord record = started("heartbeat;hello;serve");
+    const auto ended = terminate(paths_, {record.id});
+    ASSERT_TRUE(ended.at(0).record);
+    EXPECT_EQ(ended[0].record->end->kind, EndKind::terminated);
+    EXPECT_EQ(ended[0].record->end->exit_status, 0);
+}
+
+TEST_F(SupervisorTest, TerminateEndsAProgramAndAVmmThatDoNot) {
+    const EnclaveRecord record = started("heartbeat;hello;hang");
+    const auto ended = terminate(paths_, {record.id});
+    ASSERT_TRUE(ended.at(0).record) << ended[0].record.error().message();
+    EXPECT_EQ(ended[0].record->end->kind, EndKind::terminated);
+    expect_nothing_left(record);
+}
+
+TEST_F(SupervisorTest, EachProcessKilledTakesTheEnclaveWithItAndIsNamed) {
+    for (const std::string victim : {"casemate-vmm", "casemate-nsm"}) {
+        const EnclaveRecord record = started("heartbeat;hello;serve");
+        for (const ChildProcess& child : record.children) {
+            if (child.name == victim) {
+                ::kill(child.pid, SIGKILL);
+            }
+        }
+        const End end = end_of(record.id);
+        EXPECT_EQ(end.kind, EndKind::process_ended);
+        EXPECT_THAT(end.reason, HasSubstr(victim + " was killed by signal 9"));
+        expect_nothing_left(record);
+    }
+}
+
+TEST_F(SupervisorTest, AKilledSupervisorIsFoundByTheNextCommand) {
+    const EnclaveRecord record = started("heartbeat;serve");
+    ASSERT_THAT(record.children, SizeIs(2));
+    ASSERT_EQ(::kill(record.supervisor, SIGKILL), 0);
+    for (const ChildProcess& child : record.children) {
+        EXPECT_TRUE(eventually([&] { return !process_lives(child); })) << child.name;
+    }
+    EXPECT_TRUE(eventually([this] { return describe_all(paths_).empty(); }));
+    const End end = end_of(record.id);
+    EXPECT_EQ(end.kind, EndKind::supervisor_killed);
+    EXPECT_THAT(end.reason, HasSubstr("supervisor"));
+    EXPECT_FALSE(fs::exists(paths_.enclave(record.id)));
+    EXPECT_FALSE(fs::is_symlink(paths_.cid(record.cid)));
+}
+
+TEST_F(SupervisorTest, SigtermTerminatesAndSighupDoesNot) {
+    const EnclaveRecord record = started("heartbeat;serve");
+    ASSERT_EQ(::kill(record.supervisor, SIGHUP), 0);
+    EXPECT_THAT(describe_all(paths_), SizeIs(1));
+    ASSERT_EQ(::kill(record.supervisor, SIGTERM), 0);
+    EXPECT_THAT(end_of(record.id).reason, HasSubstr("SIGTERM"));
+    expect_nothing_left(record);
+}
+
+TEST_F(SupervisorTest, RefusalsOfTheLoaderHaveTheirNumbers) {
+    EXPECT_EQ(failed(configuration("refuse-image")).code, 35);
+    EXPECT_EQ(failed(configuration("refuse-memory")).code, 26);
+    EXPECT_EQ(failed(configuration("refuse-read")).code, 19);
+    const LaunchFailure dead = failed(configuration("nsm-dies"));
+    EXPECT_EQ(dead.code, 36);
+    EXPECT_THAT(dead.reason, HasSubstr("casemate-nsm was killed by signal 6"));
+    EXPECT_EQ(end_of(dead.id).kind, EndKind::process_ended);
+}
+
+TEST_F(SupervisorTest, RequestsThatCanNotBeMetHaveTheirNumbers) {
+    StartConfiguration wanted = configuration("heartbeat;serve");
+    wanted.image_path = directory_->path() + "/missing";
+    EXPECT_EQ(failed(wanted).code, 19);
+    wanted = configuration("x");
+    wanted.memory_mib = 63;
+    EXPECT_EQ(failed(wanted).code, 26);
+    wanted.memory_mib = 1ULL << 40U;
+    EXPECT_EQ(failed(wanted).code, 27);
+    wanted = configuration("x");
+    wanted.cpu_count = 100000;
+    EXPECT_EQ(failed(wanted).code, 22);
+    wanted.cpu_count = 0;
+    EXPECT_EQ(failed(wanted).code, 29);
+    wanted.cpu_ids = {0, 0};
+    EXPECT_EQ(failed(wanted).code, 20);
+    wanted.cpu_ids = {100000};
+    EXPECT_EQ(failed(wanted).code, 21);
+    wanted = configuration("heartbeat;serve");
+    wanted.paths.kvm_device = "/dev/no-such-device";
+    const LaunchFailure no_kvm = failed(wanted);
+    EXPECT_EQ(no_kvm.code, 29);
+    EXPECT_THAT(no_kvm.reason, HasSubstr("/dev/no-such-device"));
+    EXPECT_THAT(Registry(paths_).living(), IsEmpty());
+    EXPECT_TRUE(fs::is_empty(paths_.enclaves()));
+}
+
+TEST_F(SupervisorTest, AVmmThatDoesNotComeUpIsReported) {
+    const LaunchFailure failure = failed(configuration("vmm-dies-first"));
+    EXPECT_EQ(failure.code, 36);
+    EXPECT_THAT(failure.reason, HasSubstr("casemate-vmm ended with exit status 73"));
+    fs::remove(paths_.program("casemate-vmm"));
+    EXPECT_EQ(failed(configuration("heartbeat")).code, 5);
+}
+
+TEST_F(SupervisorTest, AMissingOrWrongHeartbeatIsABootFailure) {
+    StartConfiguration silent = configuration("hang");
+    silent.boot_timeout_ms = 200;
+    const LaunchFailure timeout = failed(silent);
+    EXPECT_EQ(timeout.code, 36);
+    EXPECT_EQ(end_of(timeout.id).kind, EndKind::heartbeat_timeout);
+    const LaunchFailure wrong = failed(configuration("bad-heartbeat"));
+    EXPECT_EQ(wrong.code, 36);
+    EXPECT_THAT(wrong.reason, HasSubstr("0x11"));
+    const LaunchFailure panic = failed(configuration("panic;hang"));
+    EXPECT_THAT(panic.reason, HasSubstr("kernel panic"));
+}
+
+TEST_F(SupervisorTest, AVmmThatTalksNonsenseOrFloodsIsEnded) {
+    EXPECT_THAT(end_of(started("heartbeat;garbage;hang").id).reason, HasSubstr("no message"));
+    EXPECT_THAT(end_of(started("heartbeat;flood").id).reason,
+                HasSubstr("does not read the answers"));
+}
+
+TEST_F(SupervisorTest, TheConsoleIsReplayedFromItsFirstByteInDebugModeOnly) {
+    const EnclaveRecord record = started("console first line;heartbeat;console second;serve", true);
+    for (int reader = 0; reader < 2; ++reader) {
+        auto console = open_console(paths_, record.id);
+        ASSERT_TRUE(console) << console.error().message();
+        EXPECT_EQ(read_text(console->get(), 18), "first line\nsecond\n");
+    }
+    auto follower = open_console(paths_, record.id);
+    ASSERT_TRUE(follower);
+    ASSERT_TRUE(terminate(paths_, {record.id}).at(0).record);
+    EXPECT_EQ(read_all(follower->get()), "first line\nsecond\n");
+    const auto kept = read_file(paths_.history(record.id) + "/console.log", 4096);
+    ASSERT_TRUE(kept);
+    EXPECT_EQ(as_text(*kept), "first line\nsecond\n");
+
+    const EnclaveRecord production = started("heartbeat;console secret;serve");
+    const auto refused = open_console(paths_, production.id);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(EnclaveErrc::console));
+    EXPECT_FALSE(fs::exists(paths_.history(production.id) + "/console.log"));
+}
+
+TEST_F(SupervisorTest, AParentProgramReachesTheGuestsPort) {
+    const EnclaveRecord record = started("heartbeat;serve");
+    // What comes with the line is the guest's.
+    const auto stream = dial(record, "CONNECT 5000\nearly");
+    ASSERT_TRUE(stream);
+    EXPECT_EQ(read_text(stream->get(), 13), "OK 1024\nearly");
+    ::shutdown(stream->get(), SHUT_WR);
+    EXPECT_EQ(read_all(stream->get()), "");
+    const auto refused = dial(record, "CONNECT 1\n");
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(read_all(refused->get()), "");
+}
+
+TEST_F(SupervisorTest, HostileParentProgramsAreClosedAndHoldUpNobody) {
+    const EnclaveRecord record = started("heartbeat;serve");
+    std::vector<UniqueFd> silent;
+    for (int i = 0; i < 50; ++i) {
+        auto socket = dial(record, i % 2 == 0 ? "" : "CONN");
+        ASSERT_TRUE(socket);
+        silent.push_back(std::move(*socket));
+    }
+    for (const std::string line :
+         {"GET / HTTP/1.1\n", "CONNECT \n", "CONNECT -1\n", "CONNECT 4294967296\n", "\n",
+          "CONNECT 00005\n", "CONNECT 5000 \n", "CONNECT 50000000000000000000000000\n"}) {
+        const auto socket = dial(record, line);
+        ASSERT_TRUE(socket);
+        EXPECT_EQ(read_all(socket->get()), "") << line;
+    }
+    const auto good = dial(record, "CONNECT 5000\n");
+    ASSERT_TRUE(good);
+    EXPECT_EQ(read_text(good->get(), 8), "OK 1024\n");
+}
+
+TEST_F(SupervisorTest, TheGuestReachesTheParentsPorts) {
+    ASSERT_TRUE(make_directories(paths_));
+    const auto listener = listen_unix(paths_.parent_ports() + "/7000", SOCK_STREAM);
+    ASSERT_TRUE(listener);
+    const EnclaveRecord record = started("heartbeat;hello;dial-other;dial 7000;dial 7001;serve");
+    const UniqueFd stream(::accept(listener->get(), nullptr, nullptr));
+    ASSERT_TRUE(stream.valid());
+    EXPECT_EQ(read_text(stream.get(), 15), "from the guest\n");
+    EXPECT_THAT(describe_all(paths_), SizeIs(1));
+}
+
+TEST_F(SupervisorTest, AnOccupiedCidIsRefusedAndNamesGetNumbers) {
+    StartConfiguration first = configuration("heartbeat;serve");
+    first.cid = 77;
+    auto running = launch_it(first);
+    ASSERT_TRUE(std::holds_alternative<Launched>(running));
+    const LaunchFailure occupied = failed(first);
+    EXPECT_EQ(occupied.code, 29);
+    EXPECT_THAT(occupied.reason, HasSubstr("CID 77"));
+    const EnclaveRecord second = started("heartbeat;serve");
+    EXPECT_EQ(second.name, "test_1");
+    EXPECT_EQ(second.cid, kFirstAutomaticCid);
+    EXPECT_TRUE(find_by_name(paths_, "test_1"));
+    EXPECT_FALSE(find_by_name(paths_, "other"));
+}
+
+TEST_F(SupervisorTest, ParallelStartsGetDifferentCidsAndNames) {
+    constexpr int kCount = 6;
+    const StartConfiguration wanted = configuration("heartbeat;serve");
+    std::vector<std::thread> threads;
+    std::vector<std::variant<Launched, LaunchFailure>> outcomes(kCount);
+    for (int i = 0; i < kCount; ++i) {
+        threads.emplace_back([&, i] {
+            outcomes[static_cast<std::size_t>(i)] = launch(wanted, [](const std::string&) {});
+        });
+    }
+    std::set<std::uint32_t> cids;
+    std::set<std::string> names;
+    for (int i = 0; i < kCount; ++i) {
+        threads[static_cast<std::size_t>(i)].join();
+        const auto& outcome = outcomes[static_cast<std::size_t>(i)];
+        ASSERT_TRUE(std::holds_alternative<Launched>(outcome))
+            << std::get<LaunchFailure>(outcome).reason;
+        cids.insert(std::get<Launched>(outcome).record.cid);
+        names.insert(std::get<Launched>(outcome).record.name);
+    }
+    EXPECT_THAT(cids, SizeIs(kCount));
+    EXPECT_THAT(names, SizeIs(kCount));
+    EXPECT_THAT(describe_all(paths_), SizeIs(kCount));
+}
+
+TEST_F(SupervisorTest, RunEnclaveThatIsInterruptedLeavesNothing) {
+    auto channel = make_socket_pair(SOCK_STREAM);
+    ASSERT_TRUE(channel);
+    SpawnOptions options;
+    options.program = paths_.program("casemate-enclave");
+    options.passed_fds = {channel->second.get()};
+    auto process = Process::spawn(options);
+    ASSERT_TRUE(process);
+    channel->second.reset();
+    ASSERT_TRUE(write_all(channel->first.get(),
+                          as_bytes(to_json(configuration("hang")) + "\n")));
+    ASSERT_TRUE(eventually([this] { return !Registry(paths_).living().empty(); }));
+    const std::string id = Registry(paths_).living().front();
+    channel->first.reset();
+    EXPECT_THAT(end_of(id).reason, HasSubstr("before the enclave had started"));
+    EXPECT_TRUE(eventually([&] { return !fs::exists(paths_.enclave(id)); }));
+}
+
+TEST_F(SupervisorTest, HostileControlClientsGetAnErrorAndHoldUpNobody) {
+    const EnclaveRecord record = started("heartbeat;serve");
+    std::vector<UniqueFd> silent;
+    for (int i = 0; i < 30; ++i) {
+        auto socket = connect_unix(paths_.control(record.id), SOCK_STREAM);
+        ASSERT_TRUE(socket);
+        silent.push_back(std::move(*socket));
+    }
+    for (const std::string line : {"nonsense\n", "{}\n", "{\"request\":\"destroy\"}\n",
+                                   "{\"request\":[[[[[[[[[[[[[]]]]]]]]]]]]]}\n"}) {
+        const auto socket = connect_unix(paths_.control(record.id), SOCK_STREAM);
+        ASSERT_TRUE(socket);
+        ASSERT_TRUE(write_all(socket->get(), as_bytes(line)));
+        EXPECT_THAT(read_all(socket->get()), HasSubstr("\"error\":14")) << line;
+    }
+    const auto endless = connect_unix(paths_.control(record.id), SOCK_STREAM);
+    ASSERT_TRUE(endless);
+    static_cast<void>(write_all(endless->get(), as_bytes(std::string(10000, 'x'))));
+    EXPECT_EQ(read_all(endless->get()), "");
+    EXPECT_THAT(describe_all(paths_), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace casemate::enclave
