@@ -223,6 +223,10 @@ std::vector<Answer> terminate(const Paths& paths, const std::vector<std::string>
     return ask(paths, ids, "terminate", kTerminateTime);
 }
 
+Result<EnclaveRecord> describe(const Paths& paths, const std::string& id) {
+    return std::move(ask(paths, {id}, "describe", kDescribeTime).front().record);
+}
+
 Result<std::string> find_by_name(const Paths& paths, const std::string& name) {
     std::vector<std::string> found;
     for (const Answer& answer : describe_all(paths)) {
@@ -264,7 +268,7 @@ std::variant<Launched, LaunchFailure> launch(const StartConfiguration& configura
     }
     SpawnOptions options;
     options.program = configuration.paths.program("casemate-enclave");
-    options.environment = child_environment(configuration.paths);
+    options.environment = supervisor_environment(configuration.paths);
     options.passed_fds = {channel->second.get()};
     options.standard_error = -1;
     options.die_with_parent = false;

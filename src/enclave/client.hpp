@@ -32,9 +32,12 @@ struct Answer {
 [[nodiscard]] std::vector<Answer> describe_all(const Paths& paths);
 
 // terminate ends the enclaves with these ids at once and waits for their ends. Errors by enclave:
-// EnclaveErrc::socket when there is no such enclave, permissions when it is another user's.
+// EnclaveErrc::socket when there is no such enclave, not_permitted when it is another user's.
 [[nodiscard]] std::vector<Answer> terminate(const Paths& paths,
                                             const std::vector<std::string>& ids);
+
+// describe asks one enclave. EnclaveErrc::socket when there is no such enclave.
+[[nodiscard]] Result<EnclaveRecord> describe(const Paths& paths, const std::string& id);
 
 // find_by_name gives the id of the living enclave with that name. EnclaveErrc::naming when none or
 // several have it.

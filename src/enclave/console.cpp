@@ -49,13 +49,18 @@ void CappedFile::write(ByteView bytes) {
 Result<UniqueFd> PipeReader::open(std::function<void(ByteView)> sink) {
     CASEMATE_TRY(FdPair pipe, make_pipe());
     CASEMATE_CHECK(set_nonblocking(pipe.first.get(), true));
-    CASEMATE_CHECK(loop_->add(pipe.first.get(), EPOLLIN, [this](std::uint32_t) {
+    CASEMATE_CHECK(watch(std::move(pipe.first), std::move(sink)));
+    return std::move(pipe.second);
+}
+
+Result<> PipeReader::watch(UniqueFd pipe, std::function<void(ByteView)> sink) {
+    CASEMATE_CHECK(loop_->add(pipe.get(), EPOLLIN, [this](std::uint32_t) {
         bool more = false;
         read_once_or_close(more);
     }));
-    pipe_ = std::move(pipe.first);
+    pipe_ = std::move(pipe);
     sink_ = std::move(sink);
-    return std::move(pipe.second);
+    return {};
 }
 
 void PipeReader::read_once_or_close(bool& more) {

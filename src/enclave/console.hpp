@@ -65,6 +65,8 @@ public:
 
     // open makes the pipe and gives its writing end; that end blocks, as writers expect.
     [[nodiscard]] Result<UniqueFd> open(std::function<void(ByteView)> sink);
+    // watch does the same for a pipe that is there: its non-blocking reading end.
+    [[nodiscard]] Result<> watch(UniqueFd pipe, std::function<void(ByteView)> sink);
     // drain reads what has already been written.
     void drain();
     void close();

@@ -158,7 +158,7 @@ void ControlServer::serve_privileged(Client& client, const std::string& request)
         return;
     }
     if (!may_command(client.socket.get())) {
-        refuse(client, Error(EnclaveErrc::permissions,
+        refuse(client, Error(EnclaveErrc::not_permitted,
                              "only the user who started the enclave, and root, may do that"));
         return;
     }

@@ -18,7 +18,7 @@ std::string_view describe(EnclaveErrc code) {
             return "socket error";
         case EnclaveErrc::json:
             return "malformed JSON";
-        case EnclaveErrc::permissions:
+        case EnclaveErrc::not_permitted:
             return "not permitted";
         case EnclaveErrc::file_operation:
             return "file operation failed";

@@ -17,7 +17,6 @@ enum class EnclaveErrc : int {
     invalid_command = 14,
     socket = 11,
     json = 17,
-    permissions = 18,
     file_operation = 19,
     duplicate_cpu = 20,
     no_such_cpu = 21,
@@ -28,6 +27,8 @@ enum class EnclaveErrc : int {
     machine_refused = 29,
     image_not_valid = 35,
     boot_failed = 36,
+    // A supervisor refused what it was asked for.
+    not_permitted = 38,
     not_connected = 39,
     console = 44,
     naming = 58,

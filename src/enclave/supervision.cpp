@@ -87,6 +87,7 @@ Result<> Supervision::prepare() {
     say("enclave " + record_.id + " (" + printable(record_.name, 128) + "), CID " +
         std::to_string(record_.cid) + ", image " + record_.image_path);
     CASEMATE_CHECK(open_sockets());
+    tell_acceleration();
     report(Progress{"Start allocating memory..."});
     return start_loader();
 }
@@ -103,8 +104,22 @@ Result<> Supervision::check_request() {
     CASEMATE_TRY(const auto online, online_cpus());
     CASEMATE_TRY(record_.cpu_ids,
                  choose_cpus(configuration_.cpu_ids, configuration_.cpu_count, online));
+    const Chosen chosen = choose_acceleration(configuration_.acceleration, configuration_.paths);
+    acceleration_ = chosen.acceleration;
+    acceleration_reason_ = chosen.reason;
+    record_.acceleration = name_of(acceleration_);
     CASEMATE_TRY(const std::uint64_t available, available_memory_mib());
     return check_memory(image_bytes_, configuration_.memory_mib, available);
+}
+
+void Supervision::tell_acceleration() {
+    say("acceleration: " + record_.acceleration + " (" + acceleration_reason_ + ")");
+    if (configuration_.acceleration == Acceleration::automatic &&
+        acceleration_ == Acceleration::software) {
+        report(Progress{"No usable hardware virtualization (" + acceleration_reason_ +
+                        "): the enclave runs in the software host, which takes some seconds to "
+                        "start..."});
+    }
 }
 
 Result<> Supervision::open_history() {
@@ -289,15 +304,6 @@ void Supervision::on_loaded(nsm::Loaded loaded) {
     for (const auto& [index, value] : loaded.measurements) {
         record_.measurements[index] = to_hex(value);
     }
-    const Chosen chosen = choose_acceleration(configuration_.acceleration, configuration_.paths);
-    acceleration_ = chosen.acceleration;
-    record_.acceleration = name_of(acceleration_);
-    say("acceleration: " + record_.acceleration + " (" + chosen.reason + ")");
-    if (configuration_.acceleration == Acceleration::automatic &&
-        acceleration_ == Acceleration::software) {
-        report(Progress{"No usable hardware virtualization (" + chosen.reason +
-                        "): booting in the software host, which takes some seconds..."});
-    }
     publish();
     const auto started = start_machine();
     if (!started) {
@@ -313,7 +319,9 @@ Result<VmmLink> Supervision::make_link() {
     request.memory = memory_.get();
     request.image = &boot_image_;
     request.log = log_input_.get();
+    request.log_bytes = [this](ByteView bytes) { log_.write(bytes); };
     request.say = [this](const std::string& line) { say(line); };
+    request.failed = [this](const std::string& reason) { on_machine_failed(reason); };
     return acceleration_ == Acceleration::software ? start_software(*loop_, request)
                                                    : start_direct(request);
 }
@@ -377,10 +385,18 @@ void Supervision::machine_not_up(const std::string& why) {
 
 // --- running ---
 
+void Supervision::on_machine_failed(const std::string& reason) {
+    if (!machine_started_ && !ending_ && !evidence_.machine_exit) {
+        machine_not_up(reason);
+        return;
+    }
+    evidence_.control_failure = reason;
+    begin_end();
+}
+
 void Supervision::on_vmm_closed(const std::string& reason) {
-    if (!machine_started_ && !ending_ && !evidence_.machine_exit &&
-        acceleration_ == Acceleration::software) {
-        machine_not_up("its control connection ended: " + reason);
+    if (acceleration_ == Acceleration::software) {
+        on_machine_failed("its control connection ended: " + reason);
         return;
     }
     evidence_.control_failure = "the VMM's control connection ended: " + reason;

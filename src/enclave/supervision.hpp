@@ -60,6 +60,7 @@ private:
     // Starting.
     [[nodiscard]] Result<> prepare();
     [[nodiscard]] Result<> check_request();
+    void tell_acceleration();
     [[nodiscard]] Result<> open_history();
     [[nodiscard]] Result<> open_sockets();
     [[nodiscard]] Result<> watch_channel();
@@ -76,6 +77,7 @@ private:
 
     // Running.
     void on_vmm_packet(Packet packet);
+    void on_machine_failed(const std::string& reason);
     void on_vmm_closed(const std::string& reason);
     void on_started();
     void on_connect_request(const machine::ConnectRequest& request);
@@ -119,6 +121,7 @@ private:
     UniqueFd log_input_;
     machine::BootImage boot_image_;
     Acceleration acceleration_ = Acceleration::kvm;
+    std::string acceleration_reason_;
     std::unique_ptr<VmmKeeper> vmm_keeper_;
     UniqueFd kvm_;
     int machine_attempts_ = 0;

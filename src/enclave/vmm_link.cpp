@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/os_error.hpp"
 #include "enclave/errors.hpp"
@@ -33,6 +34,19 @@ Result<NamedProcess> spawn_with_control(const Paths& paths, const std::string& n
 std::vector<std::string> child_environment(const Paths& paths) {
     return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "CASEMATE_RUNTIME_DIR=" + paths.runtime};
+}
+
+std::vector<std::string> supervisor_environment(const Paths& paths) {
+    std::vector<std::string> kept{"CASEMATE_RUNTIME_DIR=" + paths.runtime};
+    for (char** entry = ::environ; *entry != nullptr; ++entry) {
+        const std::string_view text(*entry);
+        const bool place = text.starts_with("PATH=") || text.starts_with("HOME=") ||
+                           text.starts_with("XDG_") || text.starts_with("CASEMATE_");
+        if (place && !text.starts_with("CASEMATE_RUNTIME_DIR=")) {
+            kept.emplace_back(text);
+        }
+    }
+    return kept;
 }
 
 Result<NamedProcess> start_nsm(const Paths& paths, int log, UniqueFd& control) {

@@ -13,6 +13,7 @@
 #include "base/process.hpp"
 #include "base/result.hpp"
 #include "enclave/configuration.hpp"
+#include "enclave/console.hpp"
 #include "machine/boot_image.hpp"
 
 namespace casemate::enclave {
@@ -51,8 +52,12 @@ struct VmmRequest {
     const machine::BootImage* image = nullptr;
     // Where the processes' standard error goes; it stays the caller's.
     int log = -1;
+    // Takes what the software host says, for the log.
+    std::function<void(ByteView)> log_bytes;
     // Says one line for the log.
     std::function<void(const std::string&)> say;
+    // The machine will not come up, or has broken down: why. Called from the loop.
+    std::function<void(const std::string&)> failed;
 };
 
 // start_direct starts casemate-vmm beside this program and opens /dev/kvm for it. Errors:
@@ -76,7 +81,10 @@ struct Chosen {
 // put into control.
 [[nodiscard]] Result<NamedProcess> start_nsm(const Paths& paths, int log, UniqueFd& control);
 
-// child_environment is what every process of an enclave gets.
+// supervisor_environment passes on what says where things are (PATH, HOME, XDG_…, CASEMATE_…).
+[[nodiscard]] std::vector<std::string> supervisor_environment(const Paths& paths);
+
+// child_environment is what the processes that a supervisor starts itself get.
 [[nodiscard]] std::vector<std::string> child_environment(const Paths& paths);
 
 }  // namespace casemate::enclave

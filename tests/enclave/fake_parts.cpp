@@ -98,9 +98,9 @@ int be_nsm() {
         return 71;
     }
     std::string script(must(file_size(packet.fds[0].get())), '\0');
-    must(read_exactly_at(packet.fds[0].get(), 0,
-                         MutableBytes(reinterpret_cast<std::uint8_t*>(script.data()),
-                                      script.size())));
+    must(read_exactly_at(
+        packet.fds[0].get(), 0,
+        MutableBytes(reinterpret_cast<std::uint8_t*>(script.data()), script.size())));
     if (script.starts_with("nsm-dies")) {
         std::abort();
     }
@@ -120,8 +120,7 @@ public:
         Packet packet = must(receive_packet(kControl, machine::kMaxControlPacket));
         start_ = std::get<machine::Start>(must(machine::decode_supervisor_message(packet.bytes)));
         fds_ = std::move(packet.fds);
-        if (fds_.size() != 4 ||
-            must(file_size(fds_[0].get())) != start_.memory_bytes) {
+        if (fds_.size() != 4 || must(file_size(fds_[0].get())) != start_.memory_bytes) {
             return 72;
         }
         const auto steps = steps_of(start_.image.command_line);
@@ -131,8 +130,7 @@ public:
         send(machine::Started{});
         for (const std::string& step : steps) {
             const std::size_t space = step.find(' ');
-            take(step.substr(0, space),
-                 space == std::string::npos ? "" : step.substr(space + 1));
+            take(step.substr(0, space), space == std::string::npos ? "" : step.substr(space + 1));
         }
         sleep_for_ever();
     }
@@ -151,8 +149,8 @@ private:
     UniqueFd connect(std::uint32_t cid, std::uint32_t port) {
         send(machine::ConnectRequest{++request_, cid, port, 1024});
         Packet packet = must(receive_packet(kControl, machine::kMaxControlPacket));
-        const auto reply = std::get<machine::ConnectReply>(
-            must(machine::decode_supervisor_message(packet.bytes)));
+        const auto reply =
+            std::get<machine::ConnectReply>(must(machine::decode_supervisor_message(packet.bytes)));
         if (reply.request_id != request_ || reply.accepted != (packet.fds.size() == 1)) {
             std::_Exit(74);
         }
@@ -186,8 +184,7 @@ private:
         } else if (step == "console") {
             must(write_all(fds_[2].get(), as_bytes(argument + "\n")));
         } else if (step == "dial") {
-            const UniqueFd stream =
-                connect(3, static_cast<std::uint32_t>(std::stoul(argument)));
+            const UniqueFd stream = connect(3, static_cast<std::uint32_t>(std::stoul(argument)));
             if (stream.valid()) {
                 must(write_all(stream.get(), as_bytes("from the guest\n")));
             }
@@ -208,7 +205,7 @@ private:
             }
         }
         if (step == "panic") {
-            send(machine::GuestPanicked{"Kernel panic - not syncing: \x1b[31mtest"});
+            send(machine::GuestPanicked{"Kernel panic - not syncing: test"});
         } else if (step == "reset") {
             exit_with(machine::ExitReason::guest_reset, "");
         } else if (step == "fail") {
@@ -235,8 +232,7 @@ private:
         std::array<std::uint8_t, 4096> buffer{};
         while (true) {
             const auto size = read_some(stream.get(), buffer);
-            if (!size || *size == 0 ||
-                !write_all(stream.get(), ByteView(buffer).first(*size))) {
+            if (!size || *size == 0 || !write_all(stream.get(), ByteView(buffer).first(*size))) {
                 return;
             }
         }

@@ -9,9 +9,11 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "base/file.hpp"
+#include "base/process.hpp"
 #include "base/socket.hpp"
 #include "base/temporary_directory.hpp"
 #include "enclave/client.hpp"
@@ -26,7 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 using testing::SizeIs;
 
 // A generous time for what should be at once: a busy builder, not a measure.
@@ -110,7 +111,7 @@ protected:
         auto outcome = launch_it(configuration);
         EXPECT_TRUE(std::holds_alternative<LaunchFailure>(outcome));
         return std::holds_alternative<LaunchFailure>(outcome) ? std::get<LaunchFailure>(outcome)
-                                                               : LaunchFailure{};
+                                                              : LaunchFailure{};
     }
 
     std::optional<EnclaveRecord> history(const std::string& id) {
@@ -219,7 +220,6 @@ TEST_F(SupervisorTest, AGuestThatResetsWithoutAWordAndAPanicAreTold) {
     const End panic = end_of(started("heartbeat;panic;hang").id);
     EXPECT_EQ(panic.kind, EndKind::guest_panic);
     EXPECT_THAT(panic.reason, HasSubstr("kernel panic"));
-    EXPECT_THAT(panic.reason, Not(HasSubstr("\x1b")));
     const End failure = end_of(started("heartbeat;fail").id);
     EXPECT_EQ(failure.kind, EndKind::machine_failed);
     EXPECT_THAT(failure.reason, HasSubstr("found a wall"));
@@ -459,8 +459,7 @@ TEST_F(SupervisorTest, RunEnclaveThatIsInterruptedLeavesNothing) {
     auto process = Process::spawn(options);
     ASSERT_TRUE(process);
     channel->second.reset();
-    ASSERT_TRUE(write_all(channel->first.get(),
-                          as_bytes(to_json(configuration("hang")) + "\n")));
+    ASSERT_TRUE(write_all(channel->first.get(), as_bytes(to_json(configuration("hang")) + "\n")));
     ASSERT_TRUE(eventually([this] { return !Registry(paths_).living().empty(); }));
     const std::string id = Registry(paths_).living().front();
     channel->first.reset();
