@@ -1,77 +1,25 @@
-// The software host as a VmmLink: QEMU's process, and a relay that joins its serial port to a
-// control socket of the supervisor's.
-#include <sys/epoll.h>
+// The software host as a VmmLink.
 #include <sys/socket.h>
-
-#include <array>
 
 #include "base/os_error.hpp"
 #include "base/socket.hpp"
 #include "enclave/errors.hpp"
 #include "enclave/lifecycle.hpp"
 #include "enclave/vmm_link.hpp"
-#include "softhost/launcher.hpp"
-#include "softhost/relay.hpp"
+#include "softhost/software_host.hpp"
 
 namespace casemate::enclave {
 
 namespace {
 
-class SoftwareHost final : public VmmKeeper {
-public:
-    SoftwareHost(EventLoop& loop, const VmmRequest& request)
-        : loop_(&loop), say_(request.say), failed_(request.failed), log_(loop) {}
-    ~SoftwareHost() override { *alive_ = false; }
+constexpr std::size_t kMaxLogLine = 1024;
 
-    Result<> open(softhost::Launched& launched, UniqueFd control,
-                  std::function<void(ByteView)> log) {
-        CASEMATE_CHECK(log_.watch(std::move(launched.log), std::move(log)));
-        softhost::Relay::Handlers handlers;
-        handlers.hello = [this](const softhost::Hello& hello) { on_hello(hello); };
-        handlers.failure = [this](const std::string& sentence) {
-            fail("the software host says: " + printable(sentence, 2048));
-        };
-        handlers.ended = [this](const Result<>& result) {
-            if (!result) {
-                say_("the software host's connection ended: " + result.error().message());
-            }
-            // The supervisor's end sees that nothing more comes.
-            relay_->take_control().reset();
-        };
-        CASEMATE_TRY(relay_,
-                     softhost::Relay::create(*loop_, softhost::Relay::Side::outside,
-                                             std::move(launched.port), std::move(handlers)));
-        return relay_->attach_control(std::move(control));
-    }
+class Keeper final : public VmmKeeper {
+public:
+    explicit Keeper(std::unique_ptr<softhost::SoftwareHost> host) : host_(std::move(host)) {}
 
 private:
-    void on_hello(const softhost::Hello& hello) {
-        if (hello.version != softhost::kProtocolVersion) {
-            fail("expected version " + std::to_string(softhost::kProtocolVersion) +
-                 " of the software host's protocol, found " + std::to_string(hello.version));
-        } else if (!hello.kvm_works) {
-            fail("its own virtualization does not work: " + printable(hello.sentence, 2048));
-        } else {
-            say_("the software host is up, " + std::to_string(hello.uptime / 1000) +
-                 " ms after its kernel's start");
-        }
-    }
-
-    // The supervisor may drop this object when it hears of it, so not from inside the relay.
-    void fail(const std::string& reason) {
-        loop_->after(std::chrono::milliseconds(0), [alive = alive_, failed = failed_, reason] {
-            if (*alive) {
-                failed(reason);
-            }
-        });
-    }
-
-    EventLoop* loop_;
-    std::function<void(const std::string&)> say_;
-    std::function<void(const std::string&)> failed_;
-    PipeReader log_;
-    std::unique_ptr<softhost::Relay> relay_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    std::unique_ptr<softhost::SoftwareHost> host_;
 };
 
 }  // namespace
@@ -86,18 +34,28 @@ Result<VmmLink> start_software(EventLoop& loop, const VmmRequest& request) {
     options.memory_bytes = request.memory_bytes;
     options.vcpu_count = request.vcpu_count;
     options.image = request.memory;
-    auto launched = softhost::launch(options);
-    if (!launched) {
-        return Error(EnclaveErrc::process_spawn,
-                     "the software host was not started: " + launched.error().message());
-    }
+    softhost::SoftwareHost::Handlers handlers;
+    handlers.ready = [say = request.say](std::chrono::milliseconds time) {
+        say("the software host came up in " + std::to_string(time.count()) + " ms");
+    };
+    handlers.log = [say = request.say](std::string_view line) {
+        say("software host: " + printable(line, kMaxLogLine));
+    };
+    // The end itself is seen on the control socket.
+    handlers.ended = [say = request.say](const Result<>& result) {
+        say(result ? "the software host has ended"
+                   : "the software host has ended: " + result.error().message());
+    };
     CASEMATE_TRY(FdPair sockets, make_socket_pair(SOCK_SEQPACKET));
-    auto host = std::make_unique<SoftwareHost>(loop, request);
-    CASEMATE_CHECK(host->open(*launched, std::move(sockets.second), request.log_bytes));
+    auto host = softhost::SoftwareHost::start(loop, std::move(options), std::move(sockets.second),
+                                              std::move(handlers));
+    if (!host) {
+        return Error(EnclaveErrc::process_spawn,
+                     "the software host was not started: " + host.error().message());
+    }
     VmmLink link;
     link.control = std::move(sockets.first);
-    link.processes.push_back({"QEMU", std::move(launched->process)});
-    link.keeper = std::move(host);
+    link.keeper = std::make_unique<Keeper>(std::move(*host));
     return link;
 }
 

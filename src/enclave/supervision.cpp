@@ -25,7 +25,6 @@ constexpr milliseconds kPanicTime{1000};
 constexpr milliseconds kStopTime{1000};
 // How long readers of the console and of answers may take at the end.
 constexpr milliseconds kLeaveTime{2000};
-constexpr int kMachineAttempts = 2;
 
 std::string list_text(const std::vector<std::uint32_t>& numbers) {
     std::string text;
@@ -38,7 +37,7 @@ std::string list_text(const std::vector<std::uint32_t>& numbers) {
 }  // namespace
 
 Supervision::~Supervision() {
-    drop_children(false);
+    drop_children();
     loop_->remove(channel_.get());
     loop_->remove(heartbeat_.get());
     close_lifecycle();
@@ -58,7 +57,7 @@ Result<> Supervision::start() {
             record_.end = End{EndKind::start_failed, prepared.error().detail(), {}, {}};
             publish();
         }
-        drop_children(false);
+        drop_children();
         broker_.reset();
         control_.reset();
         if (registration_) {
@@ -193,7 +192,7 @@ Result<> Supervision::start_loader() {
     nsm_requests_ = std::move(requests.first);
     UniqueFd control;
     CASEMATE_TRY(NamedProcess process, start_nsm(configuration_.paths, log_input_.get(), control));
-    CASEMATE_CHECK(adopt(std::move(process), false));
+    CASEMATE_CHECK(adopt(std::move(process)));
     CASEMATE_CHECK(nsm_.open(
         std::move(control), nsm::kMaxControlPacket,
         [this](const Packet& packet) { on_module_packet(packet); },
@@ -225,16 +224,15 @@ Result<> Supervision::start_loader() {
     return {};
 }
 
-Result<> Supervision::adopt(NamedProcess process, bool part_of_vmm) {
+Result<> Supervision::adopt(NamedProcess process) {
     const int pidfd = process.process.pidfd();
     const pid_t pid = process.process.pid();
     say(process.name + " is process " + std::to_string(pid));
-    children_.push_back({std::move(process), part_of_vmm});
+    children_.push_back(std::move(process));
     record_.children.clear();
-    for (const Child& child : children_) {
-        const pid_t number = child.process.process.pid();
-        record_.children.push_back(
-            {child.process.name, number, process_start_ticks(number).value_or(0)});
+    for (const NamedProcess& child : children_) {
+        const pid_t number = child.process.pid();
+        record_.children.push_back({child.name, number, process_start_ticks(number).value_or(0)});
     }
     CASEMATE_CHECK(
         loop_->add(pidfd, EPOLLIN, [this, pidfd](std::uint32_t) { on_child_end(pidfd); }));
@@ -242,29 +240,20 @@ Result<> Supervision::adopt(NamedProcess process, bool part_of_vmm) {
 }
 
 void Supervision::on_child_end(int pidfd) {
-    const auto found = std::find_if(children_.begin(), children_.end(), [pidfd](const Child& c) {
-        return c.process.process.pidfd() == pidfd;
-    });
+    const auto found =
+        std::find_if(children_.begin(), children_.end(),
+                     [pidfd](const NamedProcess& child) { return child.process.pidfd() == pidfd; });
     if (found == children_.end()) {
         return;
     }
     loop_->remove(pidfd);
-    const auto status = found->process.process.wait();
-    const EndedProcess ended{found->process.name, status ? *status : ExitStatus{}};
-    const bool part_of_vmm = found->part_of_vmm;
+    const auto status = found->process.wait();
+    EndedProcess ended{found->name, status ? *status : ExitStatus{}};
     children_.erase(found);
     say(ended.name + " ended with " + ended.status.text());
-    // Its last packet may still be unread, and tells more; or its end is known already.
-    const int attempts = machine_attempts_;
+    evidence_.processes.push_back(std::move(ended));
+    // Its last packet may still be unread, and tells more.
     vmm_.drain();
-    if (attempts != machine_attempts_) {
-        return;
-    }
-    if (part_of_vmm && !machine_started_ && !ending_ && !evidence_.machine_exit) {
-        machine_not_up(ended.name + " ended with " + ended.status.text());
-        return;
-    }
-    evidence_.processes.push_back(ended);
     begin_end();
 }
 
@@ -294,7 +283,7 @@ void Supervision::on_module_packet(const Packet& packet) {
 }
 
 void Supervision::on_loaded(nsm::Loaded loaded) {
-    if (machine_attempts_ > 0) {
+    if (!record_.measurements.empty()) {
         fail_start(Error(EnclaveErrc::boot_failed, "casemate-nsm said twice that it has loaded"),
                    EnclaveErrc::boot_failed);
         return;
@@ -317,22 +306,18 @@ Result<VmmLink> Supervision::make_link() {
     request.memory_bytes = configuration_.memory_mib * kMiB;
     request.vcpu_count = static_cast<std::uint32_t>(record_.cpu_ids.size());
     request.memory = memory_.get();
-    request.image = &boot_image_;
     request.log = log_input_.get();
-    request.log_bytes = [this](ByteView bytes) { log_.write(bytes); };
     request.say = [this](const std::string& line) { say(line); };
-    request.failed = [this](const std::string& reason) { on_machine_failed(reason); };
     return acceleration_ == Acceleration::software ? start_software(*loop_, request)
                                                    : start_direct(request);
 }
 
 Result<> Supervision::start_machine() {
-    ++machine_attempts_;
     CASEMATE_TRY(VmmLink link, make_link());
     vmm_keeper_ = std::move(link.keeper);
     kvm_ = std::move(link.kvm);
     for (NamedProcess& process : link.processes) {
-        CASEMATE_CHECK(adopt(std::move(process), true));
+        CASEMATE_CHECK(adopt(std::move(process)));
     }
     CASEMATE_CHECK(vmm_.open(
         std::move(link.control), machine::kMaxControlPacket,
@@ -364,41 +349,9 @@ Result<> Supervision::send_start() {
     return {};
 }
 
-// A software host that does not come up is started once more: emulated machines fail to start now
-// and then for reasons of timing.
-void Supervision::machine_not_up(const std::string& why) {
-    if (acceleration_ != Acceleration::software || machine_attempts_ >= kMachineAttempts) {
-        fail_start(Error(EnclaveErrc::boot_failed, "the machine did not come up: " + why),
-                   EnclaveErrc::boot_failed);
-        return;
-    }
-    say("the software host did not come up (" + why + "); starting it once more");
-    report(Progress{"The software host did not come up; starting it once more..."});
-    vmm_.close();
-    vmm_keeper_.reset();
-    drop_children(true);
-    const auto started = start_machine();
-    if (!started) {
-        fail_start(started.error(), EnclaveErrc::boot_failed);
-    }
-}
-
 // --- running ---
 
-void Supervision::on_machine_failed(const std::string& reason) {
-    if (!machine_started_ && !ending_ && !evidence_.machine_exit) {
-        machine_not_up(reason);
-        return;
-    }
-    evidence_.control_failure = reason;
-    begin_end();
-}
-
 void Supervision::on_vmm_closed(const std::string& reason) {
-    if (acceleration_ == Acceleration::software) {
-        on_machine_failed("its control connection ended: " + reason);
-        return;
-    }
     evidence_.control_failure = "the VMM's control connection ended: " + reason;
     begin_end();
 }
@@ -621,15 +574,11 @@ void Supervision::begin_end() {
     }
 }
 
-void Supervision::drop_children(bool only_vmm) {
-    for (auto child = children_.begin(); child != children_.end();) {
-        if (only_vmm && !child->part_of_vmm) {
-            ++child;
-            continue;
-        }
-        loop_->remove(child->process.process.pidfd());
-        child = children_.erase(child);
+void Supervision::drop_children() {
+    for (const NamedProcess& child : children_) {
+        loop_->remove(child.process.pidfd());
     }
+    children_.clear();
 }
 
 void Supervision::finish() {
@@ -646,7 +595,7 @@ void Supervision::finish() {
     vmm_.close();
     nsm_.close();
     vmm_keeper_.reset();
-    drop_children(false);
+    drop_children();
     close_lifecycle();
     console_pipe_.drain();
     console_pipe_.close();

@@ -51,12 +51,6 @@ public:
     void request_end(const std::string& by);
 
 private:
-    struct Child {
-        NamedProcess process;
-        // part_of_vmm: it goes when the machine's link is made anew.
-        bool part_of_vmm = false;
-    };
-
     // Starting.
     [[nodiscard]] Result<> prepare();
     [[nodiscard]] Result<> check_request();
@@ -70,14 +64,12 @@ private:
     [[nodiscard]] Result<> start_machine();
     [[nodiscard]] Result<VmmLink> make_link();
     [[nodiscard]] Result<> send_start();
-    void machine_not_up(const std::string& why);
-    [[nodiscard]] Result<> adopt(NamedProcess process, bool part_of_vmm);
+    [[nodiscard]] Result<> adopt(NamedProcess process);
     void on_child_end(int pidfd);
     void fail_start(const Error& error, EnclaveErrc code);
 
     // Running.
     void on_vmm_packet(Packet packet);
-    void on_machine_failed(const std::string& reason);
     void on_vmm_closed(const std::string& reason);
     void on_started();
     void on_connect_request(const machine::ConnectRequest& request);
@@ -95,7 +87,7 @@ private:
     void stop_machine();
     void begin_end();
     void finish();
-    void drop_children(bool only_vmm);
+    void drop_children();
     void tell_run_enclave_the_end();
     void leave_when_read();
 
@@ -114,7 +106,7 @@ private:
     std::optional<Registration> registration_;
     CappedFile log_;
 
-    // Held until the machine runs: a software host that does not come up needs them again.
+    // Held until the machine runs: a software host takes them only when it is up.
     UniqueFd memory_;
     UniqueFd nsm_requests_;
     UniqueFd console_input_;
@@ -124,7 +116,6 @@ private:
     std::string acceleration_reason_;
     std::unique_ptr<VmmKeeper> vmm_keeper_;
     UniqueFd kvm_;
-    int machine_attempts_ = 0;
     bool machine_started_ = false;
 
     PacketChannel vmm_;
@@ -134,7 +125,7 @@ private:
     Console console_;
     std::unique_ptr<StreamBroker> broker_;
     std::unique_ptr<ControlServer> control_;
-    std::vector<Child> children_;
+    std::vector<NamedProcess> children_;
 
     UniqueFd heartbeat_;
     bool heartbeat_seen_ = false;

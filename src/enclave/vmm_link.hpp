@@ -1,6 +1,6 @@
 // VmmLink: what runs the guest, as the supervisor sees it: one control socket (machine/control.hpp)
-// and the processes behind it. Under KVM that is casemate-vmm itself; in the software host it is
-// QEMU, and a relay that carries the same packets.
+// and the processes behind it. Under KVM that is casemate-vmm itself; else it is the software host,
+// which carries the same packets.
 #pragma once
 
 #include <functional>
@@ -13,8 +13,6 @@
 #include "base/process.hpp"
 #include "base/result.hpp"
 #include "enclave/configuration.hpp"
-#include "enclave/console.hpp"
-#include "machine/boot_image.hpp"
 
 namespace casemate::enclave {
 
@@ -36,8 +34,9 @@ public:
 struct VmmLink {
     // The supervisor's end.
     UniqueFd control;
+    // Those to be watched; the software host watches its own.
     std::vector<NamedProcess> processes;
-    // passed to the VMM with Start, when the supervisor opens it.
+    // Passed to the VMM with Start; none for the software host, which has its own.
     UniqueFd kvm;
     std::unique_ptr<VmmKeeper> keeper;
 };
@@ -49,15 +48,10 @@ struct VmmRequest {
     std::uint32_t vcpu_count = 0;
     // What the loader has written is in this file; it stays the caller's.
     int memory = -1;
-    const machine::BootImage* image = nullptr;
     // Where the processes' standard error goes; it stays the caller's.
     int log = -1;
-    // Takes what the software host says, for the log.
-    std::function<void(ByteView)> log_bytes;
     // Says one line for the log.
     std::function<void(const std::string&)> say;
-    // The machine will not come up, or has broken down: why. Called from the loop.
-    std::function<void(const std::string&)> failed;
 };
 
 // start_direct starts casemate-vmm beside this program and opens /dev/kvm for it. Errors:

@@ -1,5 +1,6 @@
 #include "softhost/software_host.hpp"
 
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include <array>
@@ -136,11 +137,22 @@ void SoftwareHost::on_relay_end(const Result<>& result) {
     while (on_log()) {
     }
     const Error& error = result.error();
+    const std::string reason = how_qemu_ended() + error.message();
     if (ready_ || last_line_.empty()) {
-        return try_again_or_end(error);
+        return try_again_or_end({SofthostErrc::ended_early, reason});
     }
-    try_again_or_end(
-        {SofthostErrc::not_ready, error.message() + "; its last words: " + last_line_});
+    try_again_or_end({SofthostErrc::not_ready, reason + "; its last words: " + last_line_});
+}
+
+// QEMU's port closes a moment before the kernel tells that it has ended.
+std::string SoftwareHost::how_qemu_ended() {
+    constexpr int kMoment = 500;
+    pollfd ended{launched_->process.pidfd(), POLLIN, 0};
+    if (::poll(&ended, 1, kMoment) != 1) {
+        return "";
+    }
+    const auto status = launched_->process.wait();
+    return status ? "QEMU ended with " + status->text() + ": " : "";
 }
 
 // Says what the VMM no longer can, lets go of everything and tells the owner.

@@ -67,6 +67,7 @@ private:
     void give_up_attempt(Error reason);
     void try_again_or_end(const Error& reason);
     void on_relay_end(const Result<>& result);
+    [[nodiscard]] std::string how_qemu_ended();
     void end(Result<> result);
     void drop_attempt();
     void schedule(std::function<void()> what);
