@@ -1,0 +1,1 @@
+add_fuzz_target(vsock_packet casemate_virtio)
