@@ -81,7 +81,7 @@ private:
     }
 
     void act(std::uint8_t command) {
-        const std::size_t which = command / 8U % kMaxSockets;
+        const auto which = static_cast<std::uint32_t>(command / 8U % kMaxSockets);
         switch (command % 8) {
             case 0:
                 answer(true);
