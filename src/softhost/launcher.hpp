@@ -56,7 +56,7 @@ struct Launched {
 // machine_memory gives the emulated machine's memory in MiB for an enclave of that many bytes.
 [[nodiscard]] std::uint64_t machine_memory(std::uint64_t memory_bytes);
 
-// kernel_command_line gives what the software host's kernel is told.
-[[nodiscard]] std::string kernel_command_line(std::uint64_t tsc_khz);
+// kernel_command_line gives what the software host's kernel is told on that many processors.
+[[nodiscard]] std::string kernel_command_line(std::uint64_t tsc_khz, std::uint32_t cpus);
 
 }  // namespace casemate::softhost

@@ -29,9 +29,9 @@ constexpr std::size_t kMaxData = 32768;
 constexpr std::size_t kMaxPacket = 32768;
 constexpr std::size_t kMaxPacketCost = kMaxPacket + 64;
 // Reading from local sockets pauses while that much waits for the far side.
-constexpr std::size_t kOutTarget = 256 * 1024;
+constexpr std::size_t kOutTarget = std::size_t{256} * 1024;
 // Reading from the far side pauses too at this point: its frames would only add answers.
-constexpr std::size_t kOutLimit = 4 * 1024 * 1024;
+constexpr std::size_t kOutLimit = std::size_t{4} * 1024 * 1024;
 // Credit is given in portions, so that a busy stream costs few credit frames.
 constexpr std::uint32_t kGrantPortion = kWindow / 4;
 // How long the inside waits, after the VMM has ended, for its streams' last bytes to be taken.
@@ -715,9 +715,9 @@ void Relay::sweep() {
         pump();
     }
     // Inside the last frame has to be on its way; outside all that came before it, delivered.
-    if (side_ == Side::inside && control.last_sent && unsent() == 0) {
-        end({});
-    } else if (far_over_ && control.pending.empty() && channels_.size() == 1) {
+    const bool said_all = side_ == Side::inside && control.last_sent && unsent() == 0;
+    const bool delivered_all = far_over_ && control.pending.empty() && channels_.size() == 1;
+    if (said_all || delivered_all) {
         end({});
     }
 }
