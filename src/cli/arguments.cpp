@@ -235,6 +235,8 @@ Verb add_build_enclave(CLI::App& root) {
     app->add_option("--metadata", arguments->metadata_file, "JSON file with metadata of your own");
     app->add_option("--kernel", arguments->kernel, "Kernel file, bzImage or vmlinux");
     app->add_option("--cmdline", arguments->cmdline, "Command line of the kernel");
+    app->add_option("COMMAND", arguments->command,
+                    "What to run, after \"--\", instead of the image's ENTRYPOINT and CMD");
     return {app, as_they_are(arguments)};
 }
 

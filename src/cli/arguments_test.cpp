@@ -207,7 +207,8 @@ TEST(OtherArgumentsTest, Values) {
     EXPECT_EQ(console.disconnect_timeout_seconds, 7U);
     const auto build = parsed_as<BuildEnclaveArguments>(
         parse({"casemate", "build-enclave", "--docker-uri", "dir:a", "--output-file", "b",
-               "--cmdline", "console=ttyS0 panic=1"}));
+               "--cmdline", "console=ttyS0 panic=1", "--", "/bin/app", "--memory", "-x"}));
+    EXPECT_THAT(build.command, testing::ElementsAre("/bin/app", "--memory", "-x"));
     EXPECT_EQ(build.docker_uri, "dir:a");
     EXPECT_EQ(build.cmdline, "console=ttyS0 panic=1");
     EXPECT_FALSE(build.kernel.has_value());

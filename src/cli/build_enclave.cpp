@@ -35,6 +35,13 @@ CommandError writing(const std::string& path, const Error& error) {
             "File: '" + path + "', failing operation: 'Write'. " + error.message()};
 }
 
+// explained adds what to type, where there is something.
+std::string explained(const Error& error) {
+    return error.message() + (error.is(image::ImageErrc::no_command)
+                                  ? " Give it at the end of the command line, after \"--\""
+                                  : "");
+}
+
 // ImageBuild: one run of build-enclave, as steps that each need the ones before.
 class ImageBuild {
 public:
@@ -128,12 +135,15 @@ ImageBuild::Failure ImageBuild::open_container_image() {
     image::ImageOptions options;
     options.architecture = parts_.architecture == eif::Architecture::aarch64 ? "arm64" : "amd64";
     options.spool_directory = fs::absolute(arguments_.output_file).parent_path().string();
+    if (!arguments_.command.empty()) {
+        options.command = arguments_.command;
+    }
     options.progress = progress();
     auto image = image::open_image(reference_, options);
     if (!image) {
         return is_no_space(image.error())
                    ? writing(arguments_.output_file, image.error())
-                   : CommandError{ErrorCode::docker_pull, image.error().message()};
+                   : CommandError{ErrorCode::docker_pull, explained(image.error())};
     }
     image_ = std::move(*image);
     for (const std::string& note : image_.notes) {
