@@ -24,9 +24,11 @@ std::uint64_t number(std::string_view text) {
 
 namespace {
 
-// Sends the answer of a command that ran at the start, which the parameter points to.
-void serve_answer(int stream, std::uint64_t parameter) {
-    write_text(stream, *reinterpret_cast<const std::string*>(parameter) + "\n");
+// The answer of the command that ran at the start; written before anybody can ask for it.
+std::string first_answer;
+
+void serve_answer(int stream, std::uint64_t) {
+    write_text(stream, first_answer + "\n");
 }
 
 [[noreturn]] void serve_all() {
@@ -64,9 +66,9 @@ void serve_answer(int stream, std::uint64_t parameter) {
         std::abort();
     }
     // Any other command is executed once; its answer goes to the console and to whoever asks.
-    const std::string answer = execute(words);
-    say(answer);
-    serve_listener(listen_on(kCommandPort), serve_answer, reinterpret_cast<std::uint64_t>(&answer));
+    first_answer = execute(words);
+    say(first_answer);
+    serve_listener(listen_on(kCommandPort), serve_answer, 0);
 }
 
 }  // namespace

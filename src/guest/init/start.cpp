@@ -21,6 +21,7 @@ namespace {
 // Pointers as execve takes them; valid as long as the strings are.
 std::vector<char*> pointers(std::vector<std::string>& strings) {
     std::vector<char*> list;
+    list.reserve(strings.size() + 1);
     for (std::string& text : strings) {
         list.push_back(text.data());
     }

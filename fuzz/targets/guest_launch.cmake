@@ -1,0 +1,1 @@
+add_fuzz_target(guest_launch casemate_guest)
