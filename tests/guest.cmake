@@ -14,3 +14,13 @@ file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/tests/guest-root/etc/passwd CONTENT
     "root:x:0:0:root:/root:/bin/sh\npeer:x:1000:1000:peer:/home/peer:/bin/sh\n")
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/tests/guest-root/etc/group CONTENT
     "root:x:0:\npeer:x:1000:\nextra:x:2000:peer\n")
+
+if(CASEMATE_TESTS)
+    add_executable(guest_peer_tests
+        guest/services_test.cpp guest/streams.cpp guest/commands.cpp guest/kernel.cpp)
+    target_include_directories(guest_peer_tests PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/guest)
+    target_link_libraries(guest_peer_tests PRIVATE
+        casemate_options ${ZLIB_STATIC} Threads::Threads GTest::gtest_main)
+    gtest_discover_tests(guest_peer_tests TEST_PREFIX "guest_peer." DISCOVERY_TIMEOUT 60
+        PROPERTIES LABELS unit TIMEOUT 120)
+endif()

@@ -7,21 +7,6 @@
 
 namespace casemate::guest_peer {
 
-void say(const std::string& sentence) {
-    std::fprintf(stderr, "guest-peer: %s\n", sentence.c_str());
-}
-
-std::uint64_t number(std::string_view text) {
-    const std::string digits(text);
-    char* end = nullptr;
-    const unsigned long long value = std::strtoull(digits.c_str(), &end, 10);
-    if (digits.empty() || *end != '\0') {
-        say("expected a number, found \"" + digits + "\"");
-        std::exit(2);
-    }
-    return value;
-}
-
 namespace {
 
 // The answer of the command that ran at the start; written before anybody can ask for it.

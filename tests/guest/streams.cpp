@@ -66,6 +66,21 @@ ssize_t read_block(int stream, void* out, std::size_t size) {
 
 }  // namespace
 
+void say(const std::string& sentence) {
+    std::fprintf(stderr, "guest-peer: %s\n", sentence.c_str());
+}
+
+std::uint64_t number(std::string_view text) {
+    const std::string digits(text);
+    char* end = nullptr;
+    const unsigned long long value = std::strtoull(digits.c_str(), &end, 10);
+    if (digits.empty() || *end != '\0') {
+        say("expected a number, found \"" + digits + "\"");
+        std::exit(2);
+    }
+    return value;
+}
+
 void in_background(void* (*function)(void*), void* argument) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
