@@ -6,8 +6,8 @@ namespace casemate::eif {
 
 namespace {
 
-// The two queues together keep at most twice this many MiB of buffers alive.
-constexpr std::size_t kQueueDepth = 8;
+// A lane's queue, and as much again in the hands of its thread, keep so many buffers alive.
+constexpr std::size_t kQueueDepth = 16;
 // Below this many bytes waking another thread takes longer than hashing.
 constexpr std::size_t kWorthAThread = 32768;
 

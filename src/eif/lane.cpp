@@ -33,12 +33,12 @@ void Lane::post(Job job) {
         job();
         return;
     }
-    {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return jobs_.size() < depth_; });
-        jobs_.push_back(std::move(job));
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return jobs_.size() < depth_; });
+    jobs_.push_back(std::move(job));
+    if (jobs_.size() == 1) {
+        changed_.notify_all();
     }
-    changed_.notify_all();
 }
 
 void Lane::drain() {
@@ -53,13 +53,15 @@ void Lane::work() {
         if (jobs_.empty()) {
             return;
         }
-        {
-            const Job job = std::move(jobs_.front());
-            jobs_.pop_front();
-            busy_ = true;
-            lock.unlock();
-            changed_.notify_all();
-            job();
+        // The whole queue at once: on a busy machine each time that one thread has to wait for
+        // another costs as much as hashing a MiB.
+        std::deque<Job> batch = std::exchange(jobs_, {});
+        busy_ = true;
+        lock.unlock();
+        changed_.notify_all();
+        while (!batch.empty()) {
+            batch.front()();
+            batch.pop_front();
         }
         lock.lock();
         busy_ = false;

@@ -14,8 +14,8 @@ class Lane {
 public:
     using Job = std::function<void()>;
 
-    // Lane with a queue of depth jobs. With depth 0, and where no thread can be had, a job is done
-    // by whoever gives it.
+    // Lane with a queue of depth jobs, beside at most as many that its thread has taken. With depth
+    // 0, and where no thread can be had, a job is done by whoever gives it.
     explicit Lane(std::size_t depth);
     Lane(const Lane&) = delete;
     Lane& operator=(const Lane&) = delete;
