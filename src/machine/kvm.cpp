@@ -150,4 +150,12 @@ Result<std::size_t> Kvm::run_area_size() const {
     return static_cast<std::size_t>(size);
 }
 
+Result<> set_cpuid(int vcpu, const std::vector<kvm_cpuid_entry2>& table) {
+    Bytes raw(kListHeadSize + table.size() * sizeof(kvm_cpuid_entry2));
+    const auto count = static_cast<std::uint32_t>(table.size());
+    std::memcpy(raw.data(), &count, sizeof count);
+    std::memcpy(raw.data() + kListHeadSize, table.data(), table.size() * sizeof(kvm_cpuid_entry2));
+    return check(::ioctl(vcpu, kSetCpuid2, raw.data()), "set a vCPU's features");
+}
+
 }  // namespace casemate::machine

@@ -59,4 +59,8 @@ private:
     UniqueFd fd_;
 };
 
+// set_cpuid gives a vCPU its table. Before anything else of it is set: what is a legal value
+// depends on the table.
+[[nodiscard]] Result<> set_cpuid(int vcpu, const std::vector<kvm_cpuid_entry2>& table);
+
 }  // namespace casemate::machine

@@ -14,6 +14,7 @@
 
 #include "base/os_error.hpp"
 #include "machine/boot.hpp"
+#include "machine/cpuid.hpp"
 #include "machine/kvm.hpp"
 
 namespace casemate::machine {
@@ -70,6 +71,8 @@ Result<std::unique_ptr<Bench>> make_bench(UniqueFd device) {
         return os_error("map a vCPU's run area");
     }
     bench->run = static_cast<kvm_run*>(area);
+    CASEMATE_TRY(const auto supported, kvm.supported_cpuid());
+    CASEMATE_CHECK(set_cpuid(bench->vcpu.get(), guest_cpuid(supported, 0, 1)));
     kvm_sregs segments{};
     if (::ioctl(bench->vcpu.get(), KVM_GET_SREGS, &segments) != 0) {
         return os_error("read a vCPU's segments");

@@ -31,6 +31,9 @@ constexpr std::uint32_t kMtrrDefaultType = 0x2ff;
 // Enabled, and everything is write-back: without it kernels take all memory for uncached.
 constexpr std::uint64_t kMtrrWriteBack = 0x806;
 
+// The CPUID leaf of the extended states (Intel SDM volume 1, 13.2).
+constexpr std::uint32_t kExtendedState = 0xd;
+
 // The local APIC's two interrupt pins, as firmware leaves them (Intel SDM volume 3, 11.5.1).
 constexpr std::size_t kLocalVectorPin0 = 0x350;
 constexpr std::size_t kLocalVectorPin1 = 0x360;
@@ -106,13 +109,26 @@ Result<> Vcpu::map_run_area(std::size_t size) {
 }
 
 Result<> Vcpu::set_up(const std::vector<kvm_cpuid_entry2>& cpuid) const {
-    Bytes raw(kListHeadSize + cpuid.size() * sizeof(kvm_cpuid_entry2));
-    const auto count = static_cast<std::uint32_t>(cpuid.size());
-    std::memcpy(raw.data(), &count, sizeof count);
-    std::memcpy(raw.data() + kListHeadSize, cpuid.data(), cpuid.size() * sizeof(kvm_cpuid_entry2));
-    CASEMATE_CHECK(check(::ioctl(fd_.get(), kSetCpuid2, raw.data()), "set a vCPU's features"));
+    CASEMATE_CHECK(set_cpuid(fd_.get(), cpuid));
+    CASEMATE_CHECK(set_up_extended_state(cpuid));
     CASEMATE_CHECK(set_up_model_registers());
     return set_up_local_apic();
+}
+
+Result<> Vcpu::set_up_extended_state(const std::vector<kvm_cpuid_entry2>& cpuid) const {
+    // XCR0 has every state that the guest may use, as firmware may leave it. Guests write it
+    // themselves, but emulated processors (QEMU's TCG up to 7.2) don't tell KVM, which would go on
+    // switching to the reset value, under the guest's feet.
+    const auto leaf = std::find_if(cpuid.begin(), cpuid.end(), [](const auto& entry) {
+        return entry.function == kExtendedState && entry.index == 0;
+    });
+    if (leaf == cpuid.end() || leaf->eax == 0) {
+        return {};
+    }
+    kvm_xcrs registers{};
+    registers.nr_xcrs = 1;
+    registers.xcrs[0].value = (std::uint64_t{leaf->edx} << 32U) | leaf->eax;
+    return check(::ioctl(fd_.get(), KVM_SET_XCRS, &registers), "set a vCPU's extended state");
 }
 
 Result<> Vcpu::set_up_model_registers() const {

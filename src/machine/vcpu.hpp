@@ -68,6 +68,7 @@ private:
     Vcpu(std::uint32_t id, const Buses& buses, const GuestMemory& memory, Ended ended);
     [[nodiscard]] Result<> map_run_area(std::size_t size);
     [[nodiscard]] Result<> set_up(const std::vector<kvm_cpuid_entry2>& cpuid) const;
+    [[nodiscard]] Result<> set_up_extended_state(const std::vector<kvm_cpuid_entry2>& cpuid) const;
     [[nodiscard]] Result<> set_up_model_registers() const;
     [[nodiscard]] Result<> set_up_local_apic() const;
     static void* thread_main(void* self);

@@ -20,6 +20,7 @@ Console::Console(EventLoop& loop, UniqueFd output, UniqueFd wake, Panicked panic
 
 Console::~Console() {
     loop_->remove(wake_.get());
+    loop_->cancel(timer_);
     if (waiting_for_reader_) {
         loop_->remove(output_.get());
     }
@@ -42,26 +43,26 @@ Result<std::unique_ptr<Console>> Console::create(EventLoop& loop, UniqueFd outpu
 }
 
 void Console::put(std::uint8_t byte) {
-    bool first = false;
     {
         const std::lock_guard lock(mutex_);
         if (auto line = scanner_.take(byte)) {
             panic_ = std::move(line);
-            first = true;
         }
-        if (output_.valid()) {
-            if (buffer_.size() < kBufferSize) {
-                first = first || buffer_.empty();
-                buffer_.push_back(static_cast<char>(byte));
-            } else {
-                ++dropped_;
+        if (!output_.valid()) {
+            if (!panic_) {
+                return;
             }
+        } else if (buffer_.size() < kBufferSize) {
+            buffer_.push_back(static_cast<char>(byte));
+        } else {
+            ++dropped_;
         }
+        if (woken_) {
+            return;
+        }
+        woken_ = true;
     }
-    // The loop takes all there is, so that only the first byte after that needs to wake it.
-    if (first) {
-        wake();
-    }
+    wake();
 }
 
 void Console::wake() const {
@@ -73,6 +74,15 @@ void Console::wake() const {
 void Console::woken() {
     std::uint64_t count = 0;
     [[maybe_unused]] const auto taken = ::read(wake_.get(), &count, sizeof count);
+    timer_ = loop_->after(kGather, [this] { drain(); });
+}
+
+void Console::drain() {
+    timer_ = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        woken_ = false;
+    }
     tell_panic();
     if (waiting_for_reader_ || write_some()) {
         return;

@@ -1,7 +1,9 @@
 // Console: what the guest says on its serial port, on its way out of the VMM.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -20,6 +22,9 @@ namespace casemate::vmm {
 class Console {
 public:
     static constexpr std::size_t kBufferSize = 64UL << 10U;
+    // Bytes are gathered for that long before they are written: kernels send one at a time, and
+    // waking two processes for each would be most of a boot's time.
+    static constexpr std::chrono::milliseconds kGather{4};
 
     using Panicked = std::function<void(std::string line)>;
 
@@ -41,6 +46,7 @@ private:
     Console(EventLoop& loop, UniqueFd output, UniqueFd wake, Panicked panicked);
     void wake() const;
     void woken();
+    void drain();
     void tell_panic();
     // write_some takes bytes from the buffer and writes them; false when the reader must catch up.
     [[nodiscard]] bool write_some();
@@ -53,6 +59,7 @@ private:
     // writing_ is what was taken from the buffer and not written yet; the loop's own.
     std::string writing_;
     bool waiting_for_reader_ = false;
+    EventLoop::TimerId timer_ = 0;
 
     // All below is guarded by the mutex.
     std::mutex mutex_;
@@ -60,6 +67,8 @@ private:
     std::optional<std::string> panic_;
     std::string buffer_;
     std::uint64_t dropped_ = 0;
+    // woken_: the loop knows that there is something, and will come for it.
+    bool woken_ = false;
 };
 
 }  // namespace casemate::vmm
