@@ -15,6 +15,16 @@ file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/tests/guest-root/etc/passwd CONTENT
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/tests/guest-root/etc/group CONTENT
     "root:x:0:\npeer:x:1000:\nextra:x:2000:peer\n")
 
+# build/tests/guest-oci: the same as a container image that starts `guest-peer serve`.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+set(guest_oci ${CMAKE_BINARY_DIR}/tests/guest-oci)
+add_custom_command(OUTPUT ${guest_oci}/index.json
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/guest/make_image.py --tag guest
+        ${CMAKE_BINARY_DIR}/tests/guest-root ${guest_oci} /bin/guest-peer serve
+    DEPENDS guest_peer ${CMAKE_CURRENT_SOURCE_DIR}/guest/make_image.py
+    COMMENT "Making the test image of guest-peer" VERBATIM)
+add_custom_target(guest_image ALL DEPENDS ${guest_oci}/index.json)
+
 if(CASEMATE_TESTS)
     add_executable(guest_peer_tests
         guest/services_test.cpp guest/streams.cpp guest/commands.cpp guest/kernel.cpp)
