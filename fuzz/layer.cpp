@@ -28,21 +28,30 @@ ImageLimits small_limits() {
     return limits;
 }
 
+Result<Layer> read_layer(ByteView bytes, Spool& spool) {
+    LayerReader reader(small_limits(), spool);
+    const Content blob = forge::content_of(bytes);
+    return reader.read(blob, forge::must(detect(blob)));
+}
+
 // make gives the ramdisk of a base and the input above it, or nothing when the input is refused.
 std::optional<Bytes> make(ByteView input) {
-    static const Bytes base = forge::Tar()
-                                  .directory("d")
-                                  .file("d/f", "1")
-                                  .hard_link("d/g", "d/f")
-                                  .symlink("s", "d")
-                                  .end();
+    static Spool spool = forge::must(Spool::create(""));
+    static const Layer base = forge::must(read_layer(forge::Tar()
+                                                         .directory("d")
+                                                         .file("d/f", "1")
+                                                         .hard_link("d/g", "d/f")
+                                                         .symlink("s", "d")
+                                                         .end(),
+                                                     spool));
+    if (spool.position() > 256U << 20U) {
+        spool = forge::must(Spool::create(""));
+    }
     Image image;
     image.tree = FileTree(small_limits().entries);
-    Spool spool = forge::must(Spool::create(""));
-    LayerReader reader(small_limits(), spool);
-    for (const ByteView bytes : {ByteView(base), input}) {
-        const Content blob = forge::content_of(bytes);
-        const auto layer = reader.read(blob, forge::must(detect(blob)));
+    require(apply_layer(base, image.tree).ok());
+    {
+        const auto layer = read_layer(input, spool);
         if (!layer || !apply_layer(*layer, image.tree)) {
             return std::nullopt;
         }

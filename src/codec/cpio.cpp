@@ -391,6 +391,24 @@ Result<> CpioReader::skip_padding() {
     return {};
 }
 
+Result<std::string_view> CpioReader::take_name(std::uint64_t size) {
+    if (size < 2 || size > kCpioMaxName + 1) {
+        return Error(CpioErrc::bad_name, "expected a name of 1 to 4095 bytes before offset " +
+                                             std::to_string(offset()) + ", found a size of " +
+                                             std::to_string(size) + " with its NUL");
+    }
+    CASEMATE_TRY(const ByteView raw, take(static_cast<std::size_t>(size), "a name"));
+    const std::string_view name = as_text(raw.first(raw.size() - 1));
+    if (raw.back() != 0) {
+        return bad_name("a name that ends with NUL", name);
+    }
+    CASEMATE_CHECK(skip_padding());
+    if (name != kTrailer && name != ".") {
+        CASEMATE_CHECK(check_name(name));
+    }
+    return name;
+}
+
 Result<std::optional<CpioEntry>> CpioReader::next() {
     if (ended_) {
         return std::optional<CpioEntry>();
@@ -402,19 +420,9 @@ Result<std::optional<CpioEntry>> CpioReader::next() {
                                               std::to_string(start) + ", found other bytes");
     }
     CASEMATE_TRY(const Fields fields, parse_fields(header.subspan(kMagic.size()), start));
-    const std::size_t name_bytes = fields[Field::name_size];
-    if (name_bytes < 2 || name_bytes > kCpioMaxName + 1) {
-        return Error(CpioErrc::bad_name, "expected a name of 1 to 4095 bytes at offset " +
-                                             std::to_string(start) + ", found a size of " +
-                                             std::to_string(name_bytes) + " with its NUL");
-    }
-    CASEMATE_TRY(const ByteView raw_name, take(name_bytes, "a name"));
-    const std::string_view name = as_text(raw_name.first(name_bytes - 1));
-    if (raw_name.back() != 0) {
-        return bad_name("a name that ends with NUL", name);
-    }
-    CASEMATE_CHECK(skip_padding());
-    if (name == kTrailer) {
+    CpioEntry entry;
+    CASEMATE_TRY(entry.name, take_name(fields[Field::name_size]));
+    if (entry.name == kTrailer) {
         if (fields[Field::size] != 0) {
             return Error(CpioErrc::malformed, "expected a trailer without content, found " +
                                                   std::to_string(fields[Field::size]) + " bytes");
@@ -422,15 +430,9 @@ Result<std::optional<CpioEntry>> CpioReader::next() {
         ended_ = true;
         return std::optional<CpioEntry>();
     }
-    if (name != ".") {
-        CASEMATE_CHECK(check_name(name));
-    }
-    CASEMATE_CHECK(check_fields(fields, name));
-    CASEMATE_TRY(const ByteView content, take(fields[Field::size], "content"));
+    CASEMATE_CHECK(check_fields(fields, entry.name));
+    CASEMATE_TRY(entry.content, take(fields[Field::size], "content"));
     CASEMATE_CHECK(skip_padding());
-    CpioEntry entry;
-    entry.name = name;
-    entry.content = content;
     entry.inode = fields[Field::inode];
     entry.mode = fields[Field::mode];
     entry.owner = {fields[Field::uid], fields[Field::gid]};

@@ -167,6 +167,7 @@ public:
 
 private:
     [[nodiscard]] Result<> skip_padding();
+    [[nodiscard]] Result<std::string_view> take_name(std::uint64_t size);
     [[nodiscard]] Result<ByteView> take(std::size_t size, std::string_view what);
     [[nodiscard]] std::uint64_t offset() const { return total_ - reader_.remaining(); }
 

@@ -212,6 +212,48 @@ Result<std::string> link_target(const TarEntry& entry) {
     return path;
 }
 
+// Source is a layer being read.
+struct Source {
+    const Content* blob;
+    Compression compression;
+    LayerStream* stream;
+    TarReader* tar;
+    Spool* spool;
+};
+
+// Uncompressed contents stay where they are, unless they have holes.
+Result<Content> content_of(const Source& source, const TarEntry& entry) {
+    if (source.compression == Compression::none && !entry.sparse) {
+        return Content{source.blob->file, source.blob->offset + source.tar->position(), entry.size};
+    }
+    CASEMATE_CHECK(source.stream->count(entry.size - entry.stored_size));
+    return spool_content(*source.tar, entry, *source.spool);
+}
+
+Result<> add_entry(const Source& source, TarEntry& entry, Layer& layer) {
+    CASEMATE_TRY(std::string path, normal_path(entry.name));
+    CASEMATE_CHECK(check_entry(entry));
+    CASEMATE_TRY(const bool whiteout, read_whiteout(path, layer));
+    if (whiteout || (path.empty() && entry.kind == TarKind::directory)) {
+        return {};
+    }
+    if (path.empty()) {
+        return Error(ImageErrc::bad_name, "expected the image's root to be a directory, found '" +
+                                              printable(entry.name) + "'");
+    }
+    if (entry.kind == TarKind::hard_link) {
+        CASEMATE_TRY(std::string target, link_target(entry));
+        layer.changes.push_back({std::move(path), nullptr, std::move(target)});
+        return {};
+    }
+    auto inode = make_inode(entry);
+    if (entry.kind == TarKind::file) {
+        CASEMATE_TRY(inode->content, content_of(source, entry));
+    }
+    layer.changes.push_back({std::move(path), std::move(inode), {}});
+    return {};
+}
+
 }  // namespace
 
 Result<Layer> LayerReader::read(const Content& blob, Compression compression,
@@ -219,6 +261,7 @@ Result<Layer> LayerReader::read(const Content& blob, Compression compression,
     CASEMATE_TRY(const auto file, open_stream(blob, compression));
     LayerStream stream(*file, left_.total_bytes, digest != nullptr);
     TarReader tar(stream);
+    const Source source{&blob, compression, &stream, &tar, spool_};
     Layer layer;
     std::uint64_t reported = 0;
     while (true) {
@@ -231,36 +274,13 @@ Result<Layer> LayerReader::read(const Content& blob, Compression compression,
                          "expected layers within the limit on their entries, found more");
         }
         --left_.entries;
+        with_attributes_ += entry->has_attributes ? 1U : 0U;
+        with_capabilities_ += entry->has_capabilities ? 1U : 0U;
+        CASEMATE_CHECK(add_entry(source, *entry, layer));
         if (on_progress_ && stream.consumed() - reported >= kProgressStep) {
             reported = stream.consumed();
             on_progress_(reported);
         }
-        CASEMATE_TRY(std::string path, normal_path(entry->name));
-        CASEMATE_CHECK(check_entry(*entry));
-        CASEMATE_TRY(const bool whiteout, read_whiteout(path, layer));
-        if (whiteout || (path.empty() && entry->kind == TarKind::directory)) {
-            continue;
-        }
-        if (path.empty()) {
-            return Error(ImageErrc::bad_name,
-                         "expected the image's root to be a directory, found '" +
-                             printable(entry->name) + "'");
-        }
-        with_attributes_ += entry->has_attributes ? 1U : 0U;
-        with_capabilities_ += entry->has_capabilities ? 1U : 0U;
-        if (entry->kind == TarKind::hard_link) {
-            CASEMATE_TRY(std::string target, link_target(*entry));
-            layer.changes.push_back({std::move(path), nullptr, std::move(target)});
-            continue;
-        }
-        auto inode = make_inode(*entry);
-        if (entry->kind == TarKind::file && compression == Compression::none && !entry->sparse) {
-            inode->content = {blob.file, blob.offset + tar.position(), entry->size};
-        } else if (entry->kind == TarKind::file) {
-            CASEMATE_CHECK(stream.count(entry->size - entry->stored_size));
-            CASEMATE_TRY(inode->content, spool_content(tar, *entry, *spool_));
-        }
-        layer.changes.push_back({std::move(path), std::move(inode), {}});
     }
     if (compression != Compression::none || digest != nullptr) {
         CASEMATE_CHECK(stream.drain());

@@ -32,10 +32,10 @@ constexpr Field kMagic{257, 6};
 constexpr Field kMajor{329, 8};
 constexpr Field kMinor{337, 8};
 constexpr Field kPrefix{345, 155};
-constexpr Field kSparse{386, 4 * 24};
+constexpr Field kSparse{386, 96};
 constexpr std::size_t kSparseIsExtended = 482;
 constexpr Field kSparseRealSize{483, 12};
-constexpr Field kMoreSparse{0, 21 * 24};
+constexpr Field kMoreSparse{0, 504};
 constexpr std::size_t kMoreSparseIsExtended = 504;
 
 constexpr std::string_view kPosixMagic("ustar\0", 6);
@@ -456,10 +456,10 @@ Result<> TarReader::read_pax_sparse(const Extensions& extensions, TarEntry& entr
     return set_segments(entry, numbers);
 }
 
-Result<TarEntry> TarReader::make_entry(const Block& block, std::uint64_t size,
-                                       const Extensions& extensions) {
+// parse_header reads the fields of a header, with what the extensions say instead.
+Result<TarEntry> TarReader::parse_header(const Block& block, std::uint64_t size,
+                                         const Extensions& extensions) {
     TarEntry entry;
-    const char type = static_cast<char>(block[kType]);
     entry.name = text_of(block, kName);
     const std::string prefix = text_of(block, kPrefix);
     if (as_text(field_of(block, kMagic)) == kPosixMagic && !prefix.empty()) {
@@ -477,23 +477,30 @@ Result<TarEntry> TarReader::make_entry(const Block& block, std::uint64_t size,
         CASEMATE_TRY(entry.gid, small_number_of(block, kGid, "a group"));
     }
     CASEMATE_CHECK(extensions.apply(entry));
-    CASEMATE_TRY(entry.kind, kind_of(type, entry.name));
+    CASEMATE_TRY(entry.kind, kind_of(static_cast<char>(block[kType]), entry.name));
     if (entry.kind == TarKind::character || entry.kind == TarKind::block) {
         CASEMATE_TRY(entry.major, small_number_of(block, kMajor, "a device"));
         CASEMATE_TRY(entry.minor, small_number_of(block, kMinor, "a device"));
     }
+    return entry;
+}
+
+Result<TarEntry> TarReader::make_entry(const Block& block, std::uint64_t size,
+                                       const Extensions& extensions) {
+    CASEMATE_TRY(TarEntry entry, parse_header(block, size, extensions));
     if (entry.kind != TarKind::file) {
         // Nothing but files has data, whatever size says (old writers put a link's target's there).
         entry.stored_size = 0;
         return entry;
     }
     entry.size = entry.stored_size;
-    if (type == 'S') {
+    const bool old_sparse = block[kType] == 'S';
+    if (old_sparse) {
         CASEMATE_CHECK(read_old_sparse(block, entry));
     }
     data_left_ = entry.stored_size;
     padding_ = padding_of(entry.stored_size);
-    if (type != 'S') {
+    if (!old_sparse) {
         CASEMATE_CHECK(read_pax_sparse(extensions, entry));
     }
     return entry;

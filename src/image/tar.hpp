@@ -84,6 +84,8 @@ private:
     [[nodiscard]] Result<std::string> read_text(std::uint64_t size, std::uint64_t limit,
                                                 std::string_view what);
     [[nodiscard]] Result<bool> read_extension(char type, std::uint64_t size, Extensions& all);
+    [[nodiscard]] static Result<TarEntry> parse_header(const Block& block, std::uint64_t size,
+                                                       const Extensions& extensions);
     [[nodiscard]] Result<TarEntry> make_entry(const Block& block, std::uint64_t size,
                                               const Extensions& extensions);
     [[nodiscard]] Result<> read_old_sparse(const Block& block, TarEntry& entry);
