@@ -263,12 +263,17 @@ Verb add_explain(CLI::App& root) {
     return {app, as_they_are(arguments)};
 }
 
-Verb add_doctor(CLI::App& root) {
-    auto* app = root.add_subcommand("doctor", "Tells what this machine can do for enclaves");
+std::shared_ptr<std::string> add_output_option(CLI::App& app) {
     const auto format = std::make_shared<std::string>("text");
-    app->add_option("--output", *format, "text or json")->check([](const std::string& text) {
+    app.add_option("--output", *format, "text or json")->check([](const std::string& text) {
         return text == "text" || text == "json" ? std::string() : "expected text or json";
     });
+    return format;
+}
+
+Verb add_doctor(CLI::App& root) {
+    auto* app = root.add_subcommand("doctor", "Tells what this machine can do for enclaves");
+    const auto format = add_output_option(*app);
     return {app, [format]() -> Outcome { return Invocation(DoctorArguments{*format == "json"}); }};
 }
 
@@ -281,9 +286,12 @@ Verb add_logs(CLI::App& root) {
 
 Verb add_ps(CLI::App& root) {
     auto* app = root.add_subcommand("ps", "Lists enclaves in a table");
-    const auto arguments = std::make_shared<PsArguments>();
-    app->add_flag("--all", arguments->all, "Also those that have ended, and why");
-    return {app, as_they_are(arguments)};
+    const auto all = std::make_shared<bool>(false);
+    app->add_flag("--all", *all, "Also those that have ended, and why");
+    const auto format = add_output_option(*app);
+    return {app, [all, format]() -> Outcome {
+                return Invocation(PsArguments{*all, *format == "json"});
+            }};
 }
 
 Verb add_vsock_connect(CLI::App& vsock) {

@@ -98,6 +98,7 @@ struct LogsArguments {
 
 struct PsArguments {
     bool all = false;
+    bool json = false;
 };
 
 struct VsockConnectArguments {

@@ -13,10 +13,19 @@ struct Runner {
     int operator()(const DescribeEifArguments& a) const { return describe_eif(a, output); }
     int operator()(const PcrArguments& a) const { return pcr(a, output); }
     int operator()(const ExplainArguments& a) const { return explain(a, output); }
-    template <class Arguments>
-    int operator()(const Arguments& /*arguments*/) const {
-        return output.fail(ErrorCode::invalid_command, "this build does not have this verb");
+    int operator()(const RunEnclaveArguments& a) const { return run_enclave(a, output); }
+    int operator()(const TerminateEnclaveArguments& a) const {
+        return terminate_enclave(a, output);
     }
+    int operator()(const DescribeEnclavesArguments& a) const {
+        return describe_enclaves(a, output);
+    }
+    int operator()(const ConsoleArguments& a) const { return console(a, output); }
+    int operator()(const DoctorArguments& a) const { return doctor(a, output); }
+    int operator()(const LogsArguments& a) const { return logs(a, output); }
+    int operator()(const PsArguments& a) const { return ps(a, output); }
+    int operator()(const VsockConnectArguments& a) const { return vsock_connect(a, output); }
+    int operator()(const VsockListenArguments& a) const { return vsock_listen(a, output); }
 };
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include <array>
 
 #include "base/os_error.hpp"
+#include "eif/reader.hpp"
+#include "softhost/launcher.hpp"
 
 namespace casemate::enclave {
 
@@ -32,6 +34,18 @@ std::string list_text(const std::vector<std::uint32_t>& numbers) {
         text += (text.empty() ? "" : ", ") + std::to_string(number);
     }
     return "[" + text + "]";
+}
+
+// The image's metadata as it is; empty when it has none. Whether the image is good is for
+// casemate-nsm to say.
+std::string read_metadata(int image) {
+    const auto index = eif::read_index(image);
+    const eif::Section* section = index ? index->find(eif::SectionType::metadata) : nullptr;
+    if (section == nullptr) {
+        return "";
+    }
+    const auto bytes = eif::read_section(image, *section, eif::kMaxMetadataSize);
+    return bytes ? std::string(as_text(*bytes)) : "";
 }
 
 }  // namespace
@@ -107,8 +121,17 @@ Result<> Supervision::check_request() {
     acceleration_ = chosen.acceleration;
     acceleration_reason_ = chosen.reason;
     record_.acceleration = name_of(acceleration_);
-    CASEMATE_TRY(const std::uint64_t available, available_memory_mib());
-    return check_memory(image_bytes_, configuration_.memory_mib, available);
+    CASEMATE_TRY(std::uint64_t available, available_memory_mib());
+    CASEMATE_CHECK(check_memory(image_bytes_, configuration_.memory_mib, available));
+    if (acceleration_ == Acceleration::software) {
+        // The emulated machine needs some for itself.
+        const std::uint64_t own =
+            softhost::machine_memory(configuration_.memory_mib * kMiB) - configuration_.memory_mib;
+        available -= std::min(available, own);
+    }
+    CASEMATE_CHECK(check_memory(image_bytes_, configuration_.memory_mib, available));
+    record_.image_metadata = read_metadata(image_.get());
+    return {};
 }
 
 void Supervision::tell_acceleration() {

@@ -1,0 +1,100 @@
+#include <algorithm>
+#include <filesystem>
+
+#include "cli/enclaves.hpp"
+#include "cli/verbs.hpp"
+#include "enclave/client.hpp"
+
+namespace casemate::cli {
+
+namespace {
+
+constexpr std::size_t kMaxName = 128;
+
+// The image's file name without ".eif" (nitro-cli.md 2.1).
+std::string default_name(const std::string& eif_path) {
+    const std::string file = std::filesystem::path(eif_path).filename();
+    constexpr std::string_view kTail = ".eif";
+    return file.ends_with(kTail) ? file.substr(0, file.size() - kTail.size()) : file;
+}
+
+bool usable_name(const std::string& name) {
+    const auto control = [](unsigned char c) { return c < ' ' || c == 0x7f; };
+    return !name.empty() && name.size() <= kMaxName &&
+           std::none_of(name.begin(), name.end(), control);
+}
+
+enclave::Acceleration acceleration_of(Acceleration wanted) {
+    switch (wanted) {
+        case Acceleration::kvm:
+            return enclave::Acceleration::kvm;
+        case Acceleration::software:
+            return enclave::Acceleration::software;
+        case Acceleration::automatic:
+            break;
+    }
+    return enclave::Acceleration::automatic;
+}
+
+enclave::StartConfiguration configuration_of(const RunEnclaveArguments& arguments,
+                                             const enclave::Paths& paths) {
+    enclave::StartConfiguration configuration;
+    configuration.paths = paths;
+    configuration.image_path = std::filesystem::absolute(arguments.eif_path).lexically_normal();
+    configuration.name = arguments.enclave_name.value_or(default_name(arguments.eif_path));
+    configuration.cid = static_cast<std::uint32_t>(arguments.enclave_cid.value_or(0));
+    configuration.cpu_ids = arguments.cpu_ids;
+    configuration.cpu_count = arguments.cpu_count.value_or(0);
+    configuration.memory_mib = arguments.memory_mib;
+    configuration.debug = arguments.debug_mode;
+    configuration.acceleration = acceleration_of(arguments.acceleration);
+    return configuration;
+}
+
+// nitro-cli prints the enclave process's own error, then that it could not talk to it.
+int not_launched(const enclave::LaunchFailure& failure, Output& output) {
+    const auto code = static_cast<ErrorCode>(failure.code);
+    if (!failure.by_supervisor) {
+        return output.fail(code, failure.reason);
+    }
+    static_cast<void>(output.fail(code, failure.reason));
+    return failed_connections(
+        1,
+        "the enclave was not started, for the reason above" +
+            (failure.id.empty() ? std::string()
+                                : "; `casemate logs " + failure.id + "` shows its log"),
+        output);
+}
+
+}  // namespace
+
+int run_enclave(const RunEnclaveArguments& arguments, Output& output) {
+    output.set_action("Run Enclave");
+    const auto paths = enclave::find_paths();
+    if (!paths) {
+        return output.fail(ErrorCode::file_operation, paths.error());
+    }
+    const enclave::StartConfiguration configuration = configuration_of(arguments, *paths);
+    if (!usable_name(configuration.name)) {
+        return output.fail(ErrorCode::invalid_argument,
+                           "expected a name of 1 to " + std::to_string(kMaxName) +
+                               " characters without control characters");
+    }
+    if (arguments.enclave_cid == std::optional<std::uint64_t>(0)) {
+        output.say("The enclave CID will be auto-generated as the provided CID is 0");
+    }
+    output.say("No CPU pool is configured: the enclave shares CPUs and memory with this machine.");
+    const auto outcome =
+        enclave::launch(configuration, [&output](const std::string& line) { output.say(line); });
+    if (const auto* failure = std::get_if<enclave::LaunchFailure>(&outcome)) {
+        return not_launched(*failure, output);
+    }
+    const enclave::EnclaveRecord& record = std::get<enclave::Launched>(outcome).record;
+    const int status = output.result(identity_json(record));
+    if (status != 0 || !arguments.attach_console) {
+        return status;
+    }
+    return follow_console(*paths, record.id, std::nullopt, output);
+}
+
+}  // namespace casemate::cli
