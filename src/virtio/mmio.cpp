@@ -327,13 +327,9 @@ void MmioTransport::publish(Queue& queue) {
 void MmioTransport::interrupt() {
     if (interrupt_due_) {
         interrupt_due_ = false;
-        raise(kInterruptUsedRing);
+        interrupt_status_.fetch_or(kInterruptUsedRing);
+        interrupt_.raise();
     }
-}
-
-void MmioTransport::raise(std::uint32_t reason) {
-    interrupt_status_.fetch_or(reason);
-    interrupt_.raise();
 }
 
 void MmioTransport::wake(std::size_t index) {
@@ -345,12 +341,19 @@ void MmioTransport::wake(std::size_t index) {
 }
 
 void MmioTransport::fail(const Error& reason) {
-    if ((status_.fetch_or(kStatusNeedsReset) & kStatusNeedsReset) != 0) {
+    const std::uint32_t now = status_;
+    if ((now & kStatusNeedsReset) != 0) {
         return;
     }
-    // Virtio 1.2, 2.1.2: after DRIVER_OK the driver is told by a configuration interrupt.
-    if ((status_ & kStatusDriverOk) != 0) {
-        raise(kInterruptConfig);
+    // Virtio 1.2, 2.1.2: after DRIVER_OK the driver is told by a configuration interrupt. Whoever
+    // sees the status finds the interrupt too.
+    const bool tell = (now & kStatusDriverOk) != 0;
+    if (tell) {
+        interrupt_status_.fetch_or(kInterruptConfig);
+    }
+    status_ = now | kStatusNeedsReset;
+    if (tell) {
+        interrupt_.raise();
     }
     if (on_failure_) {
         on_failure_(reason);

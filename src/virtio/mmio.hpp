@@ -113,7 +113,6 @@ private:
     void write_status(std::uint32_t value);
     void reset();
     void enable_queue(std::size_t index);
-    void raise(std::uint32_t reason);
 
     const machine::GuestMemory& memory_;
     const machine::InterruptLine& interrupt_;

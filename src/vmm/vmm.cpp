@@ -61,6 +61,8 @@ private:
     void received(machine::SupervisorMessage message, std::vector<UniqueFd> descriptors);
     void open_stream(const machine::OpenStream& message, std::vector<UniqueFd> descriptors);
     void connect_reply(const machine::ConnectReply& message, std::vector<UniqueFd> descriptors);
+    // deliver_last_words passes on what the guest sent before it ended, to whoever reads it.
+    [[nodiscard]] Result<> deliver_last_words();
     // end_with ends the loop for a reason outside of the machine.
     void end_with(machine::End end);
 
@@ -106,8 +108,18 @@ Result<machine::End> Vmm::run() {
     channel_->send(machine::Started{});
     CASEMATE_CHECK(loop_->run());
     machine_->stop();
+    CASEMATE_CHECK(deliver_last_words());
     console_->flush(kLastWords);
     return end_ ? *end_ : *machine_->end();
+}
+
+Result<> Vmm::deliver_last_words() {
+    const auto deadline = EventLoop::Clock::now() + kLastWords;
+    devices_->vsock().drain();
+    while (devices_->vsock().has_unsent() && EventLoop::Clock::now() < deadline) {
+        CASEMATE_CHECK(loop_->run_once(std::chrono::milliseconds(10)));
+    }
+    return {};
 }
 
 void Vmm::received(machine::SupervisorMessage message, std::vector<UniqueFd> descriptors) {

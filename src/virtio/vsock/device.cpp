@@ -28,6 +28,11 @@ constexpr std::size_t kMaxReplies = 256;
 // Host ports for programs of the parent: above what programs name themselves.
 constexpr std::uint32_t kFirstHostPort = 1U << 30U;
 
+std::uint32_t port_after(std::uint32_t port) {
+    // The last one means "any" to programs.
+    return port >= UINT32_MAX - 1 ? kFirstHostPort : port + 1;
+}
+
 // hung_up asks the socket itself: an event may be left over from another one of the same number.
 bool hung_up(int fd) {
     pollfd asked{fd, 0, 0};
@@ -502,10 +507,9 @@ void VsockDevice::open_stream(std::uint32_t guest_port, UniqueFd socket) {
     }
     Address address{next_host_port_, guest_port, kHostCid};
     while (table_.contains(address)) {
-        address.host_port =
-            address.host_port == UINT32_MAX - 1 ? kFirstHostPort : address.host_port + 1;
+        address.host_port = port_after(address.host_port);
     }
-    next_host_port_ = address.host_port == UINT32_MAX - 1 ? kFirstHostPort : address.host_port + 1;
+    next_host_port_ = port_after(address.host_port);
     const Place place = add_connection(address, State::awaiting_guest);
     place->set_socket(std::move(socket));
     if (!watch(place)) {
@@ -516,6 +520,21 @@ void VsockDevice::open_stream(std::uint32_t guest_port, UniqueFd socket) {
     start_countdown(place, timeouts_.connect);
     update(place);
     pump_receive();
+}
+
+void VsockDevice::drain() {
+    const Transport::Session session(*transport_);
+    // Nobody waits for these any more, and they might hold up the rest.
+    replies_.clear();
+    if (transport_->running()) {
+        drain_transmit();
+    }
+}
+
+bool VsockDevice::has_unsent() const {
+    const auto waits = [](const Connection& connection) { return connection.wants_writable(); };
+    return std::any_of(idle_.begin(), idle_.end(), waits) ||
+           std::any_of(ready_.begin(), ready_.end(), waits);
 }
 
 void VsockDevice::host_event(Place place, std::uint32_t events) {

@@ -69,6 +69,11 @@ public:
     // socket is closed, at once when the guest has no driver running.
     void open_stream(std::uint32_t guest_port, UniqueFd socket);
 
+    // drain takes what the guest has sent and nobody has told of yet: for when its last vCPU has
+    // stopped, perhaps right after its last words.
+    void drain();
+    // has_unsent tells whether bytes of the guest wait for a socket to take them.
+    [[nodiscard]] bool has_unsent() const;
     // connection_count counts the streams, closing ones included.
     [[nodiscard]] std::size_t connection_count() const { return idle_.size() + ready_.size(); }
 

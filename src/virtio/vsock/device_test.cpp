@@ -654,6 +654,29 @@ TEST_F(VsockTest, WithoutADriverAStreamIsClosedAtOnce) {
     EXPECT_EQ(read_all(pair.second.get()), "EOF");
 }
 
+// --- the guest's end ---
+
+TEST_F(VsockTest, LastWordsAreTakenWithoutANotification) {
+    const UniqueFd host = connect_out();
+    guest.put(data("exited status 0\n"), as_bytes("exited status 0\n"));
+    guest.device.drain();
+    EXPECT_EQ(read_all(host.get()), "exited status 0\n");
+    EXPECT_FALSE(guest.device.has_unsent());
+    for (int i = 0; i < 6; ++i) {
+        guest.put(data(std::string(40000, 'x')), Bytes(40000, 'x'));
+    }
+    guest.device.drain();
+    EXPECT_TRUE(guest.device.has_unsent());
+    std::size_t got = 0;
+    while (got < 240000) {
+        const std::size_t more = read_all(host.get()).size();
+        ASSERT_GT(more, 0U);
+        got += more;
+        guest.run();
+    }
+    EXPECT_FALSE(guest.device.has_unsent());
+}
+
 // --- resets of the device, and lies ---
 
 TEST_F(VsockTest, ADriverThatIsResetLosesItsStreams) {
