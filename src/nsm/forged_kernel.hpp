@@ -30,7 +30,7 @@ inline constexpr std::uint64_t kBzImageInitSize = 0x40'0000;
 // bzimage is a bzImage of the 64-bit boot protocol (2.15) with two sectors of set-up code and this
 // payload, loaded at 16 MiB (Linux Documentation/arch/x86/boot.rst).
 inline std::string bzimage(const std::string& payload, std::uint32_t command_line_size = 2047) {
-    std::string file(3 * 512, '\0');
+    std::string file(std::size_t{3} * 512, '\0');
     put(file, 0x1f1, 2, 1);
     put(file, 0x1fe, 0xaa55, 2);
     put(file, 0x200, 0x6aeb, 2);

@@ -76,7 +76,7 @@ TEST_F(RequestsTest, GivesRandomBytesTheKernelCanParse) {
     // Linux drivers/misc/nsm.c, parse_resp_get_random: this very beginning.
     const std::string head = "a16947657452616e646f6da16672616e646f6d590100";
     ASSERT_EQ(answer.substr(0, head.size()), head);
-    EXPECT_EQ(answer.size(), head.size() + 2 * 256);
+    EXPECT_EQ(answer.size(), head.size() + std::size_t{2} * 256);
     EXPECT_EQ(answer.substr(head.size(), 8), "00010203");
 }
 
@@ -161,28 +161,29 @@ TEST_F(RequestsTest, AttestationIsNotOfferedByThisVersion) {
 
 TEST_F(RequestsTest, WhatIsNoRequestIsInvalidOperation) {
     const std::string index = index_field("10");
-    for (const std::string& wrong : {
-             std::string(),                    // nothing
-             std::string("ff"),                // no CBOR
-             text_item("DescribeNSM") + "00",  // something behind
-             text_item("describensm"),         // unknown name
-             text_item("DescribePCR"),         // its fields missing
-             std::string("10"),                // a number
-             std::string("a0"),                // an empty map
-             "a2" + text_item("LockPCR") + "a1" + index + text_item("x") + "00",
-             "a1" + text_item("DescribeNSM") + "a0",  // fields too many
-             std::string("a11010"),                   // a name not text
-             "a1" + text_item("LockPCR") + "f6",      // fields not a map
-             "a1" + text_item("LockPCR") + "a0",      // no index
-             "a1" + text_item("LockPCR") + "a1" + text_item("index") + "20",
-             "a1" + text_item("LockPCR") + "a1" + text_item("index") + "6131",
-             "a1" + text_item("LockPCR") + "a2" + index + index,  // twice the same
-             "a1" + text_item("LockPCRs") + "a1" + index,         // range missing
-             "a1" + text_item("ExtendPCR") + "a1" + index,        // data missing
-             "a1" + text_item("ExtendPCR") + "a2" + index + text_item("data") + "f6",
-             "bf" + text_item("LockPCR") + "a1" + index + "ff",  // indefinite length
-             "a1" + text_item("LockPCR") + "a1" + text_item("index") + "8181818100",
-         }) {
+    const std::vector<std::string> requests{
+        std::string(),                    // nothing
+        std::string("ff"),                // no CBOR
+        text_item("DescribeNSM") + "00",  // something behind
+        text_item("describensm"),         // unknown name
+        text_item("DescribePCR"),         // its fields missing
+        std::string("10"),                // a number
+        std::string("a0"),                // an empty map
+        "a2" + text_item("LockPCR") + "a1" + index + text_item("x") + "00",
+        "a1" + text_item("DescribeNSM") + "a0",  // fields too many
+        std::string("a11010"),                   // a name not text
+        "a1" + text_item("LockPCR") + "f6",      // fields not a map
+        "a1" + text_item("LockPCR") + "a0",      // no index
+        "a1" + text_item("LockPCR") + "a1" + text_item("index") + "20",
+        "a1" + text_item("LockPCR") + "a1" + text_item("index") + "6131",
+        "a1" + text_item("LockPCR") + "a2" + index + index,  // twice the same
+        "a1" + text_item("LockPCRs") + "a1" + index,         // range missing
+        "a1" + text_item("ExtendPCR") + "a1" + index,        // data missing
+        "a1" + text_item("ExtendPCR") + "a2" + index + text_item("data") + "f6",
+        "bf" + text_item("LockPCR") + "a1" + index + "ff",  // indefinite length
+        "a1" + text_item("LockPCR") + "a1" + text_item("index") + "8181818100",
+    };
+    for (const std::string& wrong : requests) {
         EXPECT_EQ(ask(wrong), error_item("InvalidOperation")) << wrong;
     }
     EXPECT_EQ(requests_.bank().locked().size(), 16U);
