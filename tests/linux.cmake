@@ -4,6 +4,12 @@ if(NOT CASEMATE_TESTS)
 endif()
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
+# The enclave image that they all run.
+add_test(NAME linux.guest_image COMMAND $<TARGET_FILE:program_casemate> build-enclave
+    --docker-uri dir:${CMAKE_BINARY_DIR}/tests/guest-root
+    --output-file ${CMAKE_BINARY_DIR}/tests/guest.eif -- /bin/guest-peer serve)
+set_tests_properties(linux.guest_image PROPERTIES LABELS e2e TIMEOUT 120 FIXTURES_SETUP guest_image)
+
 # add_linux_test(MODULE CLASS SECONDS): a class of tests/linux/MODULE.py.
 function(add_linux_test module class seconds)
     add_test(NAME linux.${module}.${class}
