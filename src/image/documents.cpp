@@ -131,6 +131,16 @@ Result<std::vector<Descriptor>> parse_descriptors(const json::object& object,
     return descriptors;
 }
 
+// read_run_config reads what a container is started with.
+Result<> read_run_config(const json::object& members, ImageConfig& config) {
+    CASEMATE_TRY(config.environment, texts_of(members, "Env"));
+    CASEMATE_TRY(config.entrypoint, texts_of(members, "Entrypoint"));
+    CASEMATE_TRY(config.command, texts_of(members, "Cmd"));
+    CASEMATE_TRY(config.working_directory, text_of(members, "WorkingDir"));
+    CASEMATE_TRY(config.user, text_of(members, "User"));
+    return {};
+}
+
 // Both kinds of document have the same first member.
 Result<> check_schema(const json::object& object) {
     const json::value* version = member(object, "schemaVersion");
@@ -230,16 +240,10 @@ Result<ImageConfig> parse_config(ByteView text) {
         CASEMATE_TRY(const json::object* members, as_object(rootfs, "rootfs"));
         CASEMATE_TRY(config.layer_digests, texts_of(*members, "diff_ids"));
     }
-    const json::value* inner = member(*object, "config");
-    if (inner == nullptr) {
-        return config;
+    if (const json::value* inner = member(*object, "config"); inner != nullptr) {
+        CASEMATE_TRY(const json::object* members, as_object(inner, "config"));
+        CASEMATE_CHECK(read_run_config(*members, config));
     }
-    CASEMATE_TRY(const json::object* members, as_object(inner, "config"));
-    CASEMATE_TRY(config.environment, texts_of(*members, "Env"));
-    CASEMATE_TRY(config.entrypoint, texts_of(*members, "Entrypoint"));
-    CASEMATE_TRY(config.command, texts_of(*members, "Cmd"));
-    CASEMATE_TRY(config.working_directory, text_of(*members, "WorkingDir"));
-    CASEMATE_TRY(config.user, text_of(*members, "User"));
     return config;
 }
 
