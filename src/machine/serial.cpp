@@ -94,7 +94,8 @@ void Serial::write_register(std::uint64_t offset, std::uint8_t value) {
             return;
         case Register::interrupt_enable:
             if (divisor_latched()) {
-                divisor_ = static_cast<std::uint16_t>((divisor_ & 0xffU) | (std::uint32_t{value} << 8U));
+                divisor_ =
+                    static_cast<std::uint16_t>((divisor_ & 0xffU) | (std::uint32_t{value} << 8U));
             } else {
                 enable_interrupts(value);
             }

@@ -93,7 +93,13 @@ Result<> Vmm::make(const machine::Start& start, StartDescriptors descriptors) {
                                                     std::move(options)));
     CASEMATE_TRY(devices_, Devices::create(*loop_, *memory_, *machine_, *this, start.guest_cid,
                                            std::move(descriptors.nsm)));
-    return machine_->load(start.image);
+    machine::BootImage image = start.image;
+    if (!start.console) {
+        // Nobody will read what the kernel says, and saying it takes most of an emulated boot. A
+        // panic is said all the same.
+        image.command_line += " quiet";
+    }
+    return machine_->load(image);
 }
 
 Result<machine::End> Vmm::run() {
