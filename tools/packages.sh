@@ -25,5 +25,5 @@ run_packages=(
 
 # Container images of the samples, and what only the tests use.
 test_packages=(
-    buildah libbenchmark-dev libgmock-dev libgtest-dev mmdebstrap python3-cbor2 zstd
+    acpica-tools buildah libbenchmark-dev libgmock-dev libgtest-dev mmdebstrap python3-cbor2 zstd
 )

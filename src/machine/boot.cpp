@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "machine/acpi.hpp"
 #include "machine/mp_table.hpp"
 #include "machine/text.hpp"
 
@@ -12,6 +13,7 @@ namespace casemate::machine {
 namespace {
 
 // Offsets in the boot parameters, "the zero page" (Linux Documentation/arch/x86/zero-page.rst).
+constexpr std::size_t kAcpiRootPointer = 0x070;
 constexpr std::size_t kExtRamdiskImage = 0x0c0;
 constexpr std::size_t kExtRamdiskSize = 0x0c4;
 constexpr std::size_t kE820Entries = 0x1e8;
@@ -123,6 +125,7 @@ Bytes boot_parameters(const GuestMemory& memory, const BootImage& image,
         std::copy(image.setup_header.begin(), image.setup_header.end(),
                   page.begin() + kSetupHeader);
     }
+    put_at(page, kAcpiRootPointer, kAcpiTables);
     put_at(page, kTypeOfLoader, kUndefinedLoader);
     put_at(page, kCommandLinePointer, static_cast<std::uint32_t>(kCommandLine));
     put_at(page, kRamdiskImage, static_cast<std::uint32_t>(image.initrd.address));
@@ -207,6 +210,8 @@ Result<> write_boot_data(const GuestMemory& memory, const BootImage& image,
         put_bytes(memory, kBootParameters, boot_parameters(memory, image, command_line.size())));
     command_line.push_back('\0');
     CASEMATE_CHECK(put_bytes(memory, kCommandLine, as_bytes(command_line)));
+    CASEMATE_CHECK(
+        put_bytes(memory, kAcpiTables, acpi_tables(kAcpiTables, vcpu_count, device_count)));
     return put_bytes(memory, kMpTable, mp_table(kMpTable, vcpu_count));
 }
 

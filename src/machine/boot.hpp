@@ -21,9 +21,10 @@ inline constexpr std::uint64_t kBootStackTop = 0x8ff0;
 inline constexpr std::uint64_t kPageTables = 0x9000;
 inline constexpr std::uint64_t kCommandLine = 0x2'0000;
 inline constexpr std::uint64_t kCommandLineSize = 0x2000;
-// The last 384 KiB below kFirmwareEnd are a PC's video memory and ROMs. The MP table is where
-// kernels look for it in the ROM.
+// The last 384 KiB below kFirmwareEnd are a PC's video memory and ROMs. The ACPI tables and the MP
+// table are where kernels look for them in the ROM.
 inline constexpr std::uint64_t kLowMemoryEnd = 0xa'0000;
+inline constexpr std::uint64_t kAcpiTables = 0xe'0000;
 inline constexpr std::uint64_t kMpTable = 0xf'0000;
 inline constexpr std::uint64_t kFirmwareEnd = 0x10'0000;
 
@@ -36,8 +37,8 @@ inline constexpr std::uint64_t kFirmwareEnd = 0x10'0000;
 // virtio-mmio devices (Linux drivers/virtio/virtio_mmio.c, "virtio_mmio.device=").
 [[nodiscard]] std::string device_parameters(std::uint32_t device_count);
 
-// write_boot_data writes GDT, page tables, boot parameters, command line and MP table into guest
-// memory. The image must have passed check_boot_image.
+// write_boot_data writes GDT, page tables, boot parameters, command line, ACPI tables and MP
+// table into guest memory. The image must have passed check_boot_image.
 [[nodiscard]] Result<> write_boot_data(const GuestMemory& memory, const BootImage& image,
                                        std::uint32_t vcpu_count, std::uint32_t device_count);
 
