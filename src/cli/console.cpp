@@ -11,7 +11,7 @@ int console(const ConsoleArguments& arguments, Output& output) {
     }
     const auto id = selected(*paths, arguments.selector);
     if (!id) {
-        return output.fail(code_of(id.error(), ErrorCode::naming), id.error());
+        return output.fail(code_of(id.error(), ErrorCode::naming), id.error().detail());
     }
     return follow_console(*paths, *id, arguments.disconnect_timeout_seconds, output);
 }

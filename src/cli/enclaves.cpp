@@ -219,7 +219,7 @@ int follow_console(const enclave::Paths& paths, const std::string& id,
                    std::optional<std::uint64_t> seconds, Output& output) {
     const auto record = enclave::describe(paths, id);
     if (!record) {
-        return output.fail(ErrorCode::console_connection, record.error());
+        return output.fail(ErrorCode::console_connection, record.error().detail());
     }
     if (output.text("Connecting to the console for enclave " + std::to_string(record->cid) +
                     "...\n") != 0) {
@@ -227,7 +227,8 @@ int follow_console(const enclave::Paths& paths, const std::string& id,
     }
     const auto socket = enclave::open_console(paths, id);
     if (!socket) {
-        return output.fail(code_of(socket.error(), ErrorCode::console_connection), socket.error());
+        return output.fail(code_of(socket.error(), ErrorCode::console_connection),
+                           socket.error().detail());
     }
     std::optional<Clock::time_point> until;
     if (seconds) {

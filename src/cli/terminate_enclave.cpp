@@ -23,7 +23,7 @@ int terminate_one(const enclave::Paths& paths, const std::string& id, Output& ou
         output.say("Warning: Failed to stop enclave " + id +
                    "\nError message: " + record.error().detail());
         return output.fail(code_of(record.error(), ErrorCode::command_not_executed),
-                           record.error());
+                           record.error().detail());
     }
     output.say("Successfully terminated enclave " + id + ".");
     return output.result(terminated_json(*record));
@@ -61,7 +61,7 @@ int terminate_enclave(const TerminateEnclaveArguments& arguments, Output& output
     }
     const auto id = selected(*paths, arguments.selector);
     if (!id) {
-        return output.fail(code_of(id.error(), ErrorCode::naming), id.error());
+        return output.fail(code_of(id.error(), ErrorCode::naming), id.error().detail());
     }
     return terminate_one(*paths, *id, output);
 }
