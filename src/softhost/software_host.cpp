@@ -136,8 +136,7 @@ void SoftwareHost::on_relay_end(const Result<>& result) {
     // Why it ended is often in the log, which may not have been read yet.
     while (on_log()) {
     }
-    const Error& error = result.error();
-    const std::string reason = how_qemu_ended() + error.message();
+    const std::string reason = how_qemu_ended() + result.error().detail();
     if (ready_ || last_line_.empty()) {
         return try_again_or_end({SofthostErrc::ended_early, reason});
     }
