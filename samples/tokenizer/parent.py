@@ -2,6 +2,7 @@
 """Asks the tokenizer in an enclave for the token of a card number.
 
     parent.py --cid 16 4111111111111111
+    parent.py --cid 16 --wait 30 4111111111111111    # the enclave has only just started
 
 The parent reaches an enclave's vsock ports through the unix socket RUNTIME/cid/CID: it writes
 "CONNECT PORT", reads "OK ...", and from then on the socket is the stream. Exit status: 0 with a token,
@@ -13,6 +14,7 @@ import json
 import os
 import socket
 import sys
+import time
 
 MAX_ANSWER = 64 * 1024  # bytes
 SECONDS = 30
@@ -67,6 +69,18 @@ def connect(path, port):
     return stream
 
 
+def connect_within(path, port, seconds):
+    """connect, again and again for some seconds while the program in the enclave still starts."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return connect(path, port)
+        except Unreachable:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.1)
+
+
 def ask(stream, card_number):
     """Sends the request, ends this side of the stream, and gives the answer."""
     try:
@@ -93,11 +107,13 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description="Ask the tokenizer in an enclave for a token.")
     parser.add_argument("--cid", type=int, required=True, help="the enclave's context id")
     parser.add_argument("--port", type=int, default=5000, help="the tokenizer's vsock port")
+    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS",
+                        help="try that long until the tokenizer listens")
     parser.add_argument("card", help="the card number, 12 to 19 digits")
     options = parser.parse_args(arguments)
     path = os.path.join(runtime_directory(), "cid", str(options.cid))
     try:
-        with connect(path, options.port) as stream:
+        with connect_within(path, options.port, options.wait) as stream:
             answer = ask(stream, options.card)
     except Unreachable as problem:
         print(f"parent: {problem}", file=sys.stderr)
