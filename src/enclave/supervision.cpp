@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <sstream>
 
 #include "base/os_error.hpp"
 #include "eif/reader.hpp"
@@ -19,6 +20,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kMiB = 1ULL << 20U;
+// The longest line of the VMM's that is passed on.
+constexpr std::size_t kMaxReason = 1024;
 // How long the rest of the evidence may take: which process died first, what init's last line was.
 constexpr milliseconds kSettling{100};
 // How long a kernel that panicked may still print.
@@ -548,7 +551,13 @@ void Supervision::on_panic(const std::string& line) {
 }
 
 void Supervision::on_exited(machine::Exited exited) {
-    exited.detail = printable(exited.detail, 8192);
+    // The first line is the reason; a dead vCPU's registers that follow are for the log.
+    std::istringstream lines(exited.detail);
+    std::string line;
+    while (std::getline(lines, line)) {
+        say("VMM: " + printable(line, kMaxReason));
+    }
+    exited.detail = printable(exited.detail.substr(0, exited.detail.find('\n')), kMaxReason);
     evidence_.machine_exit = std::move(exited);
     begin_end();
 }
