@@ -505,7 +505,7 @@ void VsockDevice::open_stream(std::uint32_t guest_port, UniqueFd socket) {
     if (!transport_->running() || connection_count() >= kMaxConnections) {
         return;
     }
-    Address address{next_host_port_, guest_port, kHostCid};
+    Address address{next_host_port_, guest_port, kParentCid};
     while (table_.contains(address)) {
         address.host_port = port_after(address.host_port);
     }

@@ -594,11 +594,11 @@ TEST_F(QuickVsockTest, AHostThatDoesNotTakeTheLastBytesIsGivenUp) {
 TEST_F(VsockTest, AProgramOfTheParentIsToldItsPortBeforeTheFirstByte) {
     Header request;
     const UniqueFd host = connect_in(request);
-    EXPECT_EQ(request.source_cid, kHostCid);
+    EXPECT_EQ(request.source_cid, kParentCid);
     EXPECT_EQ(request.destination_port, kGuestPort);
     EXPECT_EQ(read_all(host.get()), "");
-    guest.put(packet(Operation::response, kGuestPort, request.source_port, kHostCid));
-    Header hello = packet(Operation::data, kGuestPort, request.source_port, kHostCid);
+    guest.put(packet(Operation::response, kGuestPort, request.source_port, kParentCid));
+    Header hello = packet(Operation::data, kGuestPort, request.source_port, kParentCid);
     hello.length = 5;
     guest.send(hello, as_bytes("hello"));
     EXPECT_EQ(read_all(host.get()), "OK " + std::to_string(request.source_port) + "\nhello");
@@ -611,14 +611,14 @@ TEST_F(VsockTest, BytesWrittenTooEarlyWaitForTheGuest) {
     const UniqueFd host = connect_in(request);
     write_text(host.get(), "early");
     expect_silence();
-    guest.send(packet(Operation::response, kGuestPort, request.source_port, kHostCid));
+    guest.send(packet(Operation::response, kGuestPort, request.source_port, kParentCid));
     EXPECT_EQ(as_text(next().payload), "early");
 }
 
 TEST_F(VsockTest, AStreamThatTheGuestRefusesIsClosed) {
     Header request;
     const UniqueFd host = connect_in(request);
-    guest.send(packet(Operation::reset, kGuestPort, request.source_port, kHostCid));
+    guest.send(packet(Operation::reset, kGuestPort, request.source_port, kParentCid));
     EXPECT_EQ(read_all(host.get()), "EOF");
     expect_silence();
     EXPECT_EQ(guest.device.connection_count(), 0U);
@@ -683,7 +683,7 @@ TEST_F(VsockTest, ADriverThatIsResetLosesItsStreams) {
     const UniqueFd host = connect_out();
     Header request;
     const UniqueFd incoming = connect_in(request);
-    guest.send(packet(Operation::request, 99, 7, kHostCid));
+    guest.send(packet(Operation::request, 99, 7, kParentCid));
     ASSERT_EQ(guest.host.requests.size(), 1U);
     write_text(host.get(), "for the old driver");
     guest.bring_up();

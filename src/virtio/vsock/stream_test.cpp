@@ -99,7 +99,7 @@ public:
             guest.run();
         }
         Header header =
-            testing::packet(operation, stream.port, host_port(stream), host_cid(stream));
+            testing::packet(operation, stream.port, host_port(stream), kParentCid);
         header.flags = flags;
         header.length = static_cast<std::uint32_t>(data.size());
         header.buffer_size = stream.buffer;
@@ -320,9 +320,6 @@ private:
     [[nodiscard]] std::uint32_t host_port(const Stream& stream) const {
         const auto found = host_port_.find(stream.port);
         return found != host_port_.end() ? found->second : kHostPort;
-    }
-    [[nodiscard]] std::uint64_t host_cid(const Stream& stream) const {
-        return host_port_.contains(stream.port) ? kHostCid : kParentCid;
     }
 
     std::mt19937 random_;
