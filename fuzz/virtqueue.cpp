@@ -10,7 +10,7 @@ namespace {
 using namespace casemate;
 using virtio::testing::GuestRam;
 
-constexpr std::uint64_t kRamSize = 16 * 4096;
+constexpr std::uint64_t kRamSize = 16ULL * 4096;
 constexpr std::uint16_t kMaxSize = 64;
 
 void check(bool holds) {
@@ -101,9 +101,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const bool good_size =
         layout.size > 0 && layout.size <= kMaxSize && (layout.size & (layout.size - 1)) == 0;
     check(!queue || (good_size && layout.descriptors % 16 == 0 &&
-                     layout.descriptors + 16U * layout.size <= kRamSize &&
-                     layout.available + 6U + 2U * layout.size <= kRamSize &&
-                     layout.used + 6U + 8U * layout.size <= kRamSize));
+                     layout.descriptors + 16ULL * layout.size <= kRamSize &&
+                     layout.available + 6U + 2ULL * layout.size <= kRamSize &&
+                     layout.used + 6U + 8ULL * layout.size <= kRamSize));
     if (queue) {
         ByteReader reader(commands);
         drive(ram, *queue, layout.size, reader);

@@ -1,5 +1,4 @@
 // Guests that drive one virtqueue each, and guests that lie about one.
-#include <gmock/gmock.h>
 #include <sys/socket.h>
 
 #include "base/socket.hpp"
@@ -13,7 +12,6 @@ using machine::ConnectRequest;
 using machine::Exited;
 using machine::ExitReason;
 using machine::Started;
-using ::testing::HasSubstr;
 
 std::unique_ptr<Enclave> start(const std::string& guest) {
     auto enclave = Enclave::start(guest);

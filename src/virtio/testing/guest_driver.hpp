@@ -69,14 +69,18 @@ public:
     }
 
     // bytes is how much memory the rings of such a queue take.
-    [[nodiscard]] static std::uint64_t bytes(std::uint16_t size) { return size * 28U + 64; }
-    [[nodiscard]] QueueLayout layout() const { return {size_, base_, available(), used()}; }
-    [[nodiscard]] std::uint64_t descriptor(std::uint16_t index) const {
-        return base_ + 16U * index;
+    [[nodiscard]] static std::uint64_t bytes(std::uint16_t size) {
+        return std::uint64_t{size} * 28 + 64;
     }
-    [[nodiscard]] std::uint64_t available() const { return base_ + 16U * size_; }
+    [[nodiscard]] QueueLayout layout() const {
+        return {static_cast<std::uint16_t>(size_), base_, available(), used()};
+    }
+    [[nodiscard]] std::uint64_t descriptor(std::uint16_t index) const {
+        return base_ + std::uint64_t{16} * index;
+    }
+    [[nodiscard]] std::uint64_t available() const { return base_ + 16 * size_; }
     [[nodiscard]] std::uint64_t used() const {
-        return (available() + 6U + 2U * size_ + 3U) & ~std::uint64_t{3};
+        return (available() + 6U + 2 * size_ + 3U) & ~std::uint64_t{3};
     }
     [[nodiscard]] std::size_t free_descriptors() const { return free_.size(); }
 
@@ -114,7 +118,7 @@ public:
 
     // offer puts any head in the available ring.
     void offer(std::uint16_t head) {
-        ram_->put<std::uint16_t>(available() + 4U + 2U * (next_ % size_), head);
+        ram_->put<std::uint16_t>(available() + 4U + 2 * (next_ % size_), head);
         set_available_index(++next_);
     }
     void set_available_index(std::uint16_t index) {
@@ -128,7 +132,7 @@ public:
         if (!event_index_) {
             return (word(used()).load() & 1U) == 0;
         }
-        const std::uint16_t event = word(used() + 4U + 8U * size_).load();
+        const std::uint16_t event = word(used() + 4U + 8 * size_).load();
         return static_cast<std::uint16_t>(next_ - event - 1) <
                static_cast<std::uint16_t>(next_ - before);
     }
@@ -143,7 +147,7 @@ public:
         if (word(used() + 2).load(std::memory_order_seq_cst) == seen_) {
             return std::nullopt;
         }
-        const std::uint64_t at = used() + 4U + 8U * (seen_ % size_);
+        const std::uint64_t at = used() + 4U + 8 * (seen_ % size_);
         const Used used{ram_->get<std::uint32_t>(at), ram_->get<std::uint32_t>(at + 4)};
         ++seen_;
         release(used.head);
@@ -151,7 +155,7 @@ public:
     }
     [[nodiscard]] std::uint16_t used_index() const { return word(used() + 2).load(); }
     // want_interrupt: with event indices, for the next chain that comes back.
-    void want_interrupt() const { word(available() + 4U + 2U * size_).store(seen_); }
+    void want_interrupt() const { word(available() + 4U + 2 * size_).store(seen_); }
     void refuse_interrupts() const { word(available()).store(1); }
 
 private:
@@ -171,7 +175,8 @@ private:
     }
 
     const GuestRam* ram_;
-    std::uint16_t size_;
+    // Wide, so that offsets are computed wide.
+    std::uint64_t size_;
     bool event_index_;
     std::uint64_t base_;
     std::vector<std::uint16_t> taken_;

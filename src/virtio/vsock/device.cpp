@@ -19,7 +19,7 @@ constexpr std::array<std::uint16_t, 3> kQueueSizes{256, 256, 16};
 constexpr std::size_t kTransmitBudget = 256;
 constexpr std::size_t kReceiveTurns = 256;
 // What one connection gets in one turn.
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{256} * 1024;
 constexpr std::size_t kReadBuffers = 64;
 // What one write to a socket takes; the kernel's own limit of pieces is 1,024.
 constexpr std::size_t kMaxPieces = 1024;

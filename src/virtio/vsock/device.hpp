@@ -41,7 +41,7 @@ public:
     // stay below kPromised, the smaller from then on. At most 32 + 128 MiB are ever held.
     static constexpr std::uint32_t kBuffer = 256 * 1024;
     static constexpr std::uint32_t kSmallBuffer = 32 * 1024;
-    static constexpr std::uint64_t kPromised = 32 * 1024 * 1024;
+    static constexpr std::uint64_t kPromised = 32ULL * 1024 * 1024;
 
     // Timeouts are counted in ticks.
     struct Timeouts {

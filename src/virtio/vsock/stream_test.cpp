@@ -18,8 +18,8 @@ using testing::VsockGuest;
 constexpr std::uint32_t kHostPort = 5000;
 
 std::uint8_t pattern(std::uint32_t port, bool to_host, std::uint64_t position) {
-    return static_cast<std::uint8_t>(position * 31 + (position >> 8U) + port * 7 +
-                                     (to_host ? 101 : 0));
+    return static_cast<std::uint8_t>(position * 31 + (position >> 8U) + std::uint64_t{port} * 7 +
+                                     (to_host ? 101U : 0U));
 }
 
 Bytes make_bytes(std::uint32_t port, bool to_host, std::uint64_t position, std::size_t size) {
@@ -271,12 +271,8 @@ public:
         }
     }
 
-    // finish ends all streams in order and reads them out.
-    void finish() {
-        for (auto& [port, stream] : streams) {
-            end_host(stream);
-            end_guest(stream);
-        }
+    // read_out has both ends of every stream read until both directions have ended.
+    void read_out() {
         for (int round = 0; round < 10000 && !all_ended(); ++round) {
             for (auto& [port, stream] : streams) {
                 host_reads(stream, 1U << 18U);
@@ -287,15 +283,26 @@ public:
                 return;
             }
         }
+    }
+    void expect_whole(Stream& stream) {
+        EXPECT_TRUE(stream.host_saw_end) << stream.port;
+        EXPECT_EQ(stream.host_received, stream.guest_sent) << stream.port;
+        EXPECT_EQ(stream.guest_received, stream.host_sent) << stream.port;
+        if (!stream.reset_seen) {
+            send(stream, Operation::shutdown, kShutdownBoth);
+            exchange();
+        }
+        EXPECT_TRUE(stream.reset_seen) << stream.port;
+    }
+    // finish ends all streams in order and reads them out.
+    void finish() {
         for (auto& [port, stream] : streams) {
-            EXPECT_TRUE(stream.host_saw_end) << port;
-            EXPECT_EQ(stream.host_received, stream.guest_sent) << port;
-            EXPECT_EQ(stream.guest_received, stream.host_sent) << port;
-            if (!stream.reset_seen) {
-                send(stream, Operation::shutdown, kShutdownBoth);
-                exchange();
-            }
-            EXPECT_TRUE(stream.reset_seen) << port;
+            end_host(stream);
+            end_guest(stream);
+        }
+        read_out();
+        for (auto& [port, stream] : streams) {
+            expect_whole(stream);
         }
         EXPECT_EQ(guest.device.connection_count(), 0U);
         EXPECT_TRUE(guest.failures.empty());
