@@ -44,7 +44,7 @@ Result<GuestMemory> GuestMemory::map(int fd, std::uint64_t memory_bytes) {
     return map_regions(fd, memory_regions(memory_bytes));
 }
 
-Result<GuestMemory> GuestMemory::map_regions(int fd, std::vector<MemoryRegion> regions) {
+Result<GuestMemory> GuestMemory::map_regions(int fd, const std::vector<MemoryRegion>& regions) {
     CASEMATE_TRY(const auto length, file_size(fd));
     std::uint64_t previous_end = 0;
     GuestMemory memory;

@@ -22,7 +22,8 @@ public:
     // Fails with Errno too. The mapping is left out of core dumps.
     [[nodiscard]] static Result<GuestMemory> map(int fd, std::uint64_t memory_bytes);
     // map_regions maps any regions: page-aligned, ascending, not overlapping, inside the file.
-    [[nodiscard]] static Result<GuestMemory> map_regions(int fd, std::vector<MemoryRegion> regions);
+    [[nodiscard]] static Result<GuestMemory> map_regions(int fd,
+                                                         const std::vector<MemoryRegion>& regions);
 
     GuestMemory(GuestMemory&& other) noexcept = default;
     GuestMemory& operator=(GuestMemory&& other) noexcept;

@@ -52,6 +52,27 @@ struct Bench {
     }
 };
 
+Result<> set_up(const Kvm& kvm, Bench& bench) {
+    const int vcpu = bench.vcpu.get();
+    CASEMATE_TRY(bench.run_size, kvm.run_area_size());
+    void* area = ::mmap(nullptr, bench.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+    if (area == MAP_FAILED) {
+        return os_error("map a vCPU's run area");
+    }
+    bench.run = static_cast<kvm_run*>(area);
+    CASEMATE_TRY(const auto supported, kvm.supported_cpuid());
+    CASEMATE_CHECK(set_cpuid(vcpu, guest_cpuid(supported, 0, 1)));
+    kvm_sregs segments{};
+    if (::ioctl(vcpu, KVM_GET_SREGS, &segments) != 0) {
+        return os_error("read a vCPU's segments");
+    }
+    segments = boot_segments(segments);
+    if (::ioctl(vcpu, KVM_SET_SREGS, &segments) != 0) {
+        return os_error("set a vCPU's segments");
+    }
+    return {};
+}
+
 Result<std::unique_ptr<Bench>> make_bench(UniqueFd device) {
     CASEMATE_TRY(const auto kvm, Kvm::take(std::move(device)));
     CASEMATE_TRY(auto file, make_memory_file("kvm-probe", kMemory));
@@ -64,23 +85,7 @@ Result<std::unique_ptr<Bench>> make_bench(UniqueFd device) {
     CASEMATE_CHECK(vm.set_memory(memory));
     CASEMATE_TRY(auto vcpu, vm.create_vcpu(0));
     auto bench = std::make_unique<Bench>(std::move(memory), std::move(vm), std::move(vcpu));
-    CASEMATE_TRY(bench->run_size, kvm.run_area_size());
-    void* area =
-        ::mmap(nullptr, bench->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, bench->vcpu.get(), 0);
-    if (area == MAP_FAILED) {
-        return os_error("map a vCPU's run area");
-    }
-    bench->run = static_cast<kvm_run*>(area);
-    CASEMATE_TRY(const auto supported, kvm.supported_cpuid());
-    CASEMATE_CHECK(set_cpuid(bench->vcpu.get(), guest_cpuid(supported, 0, 1)));
-    kvm_sregs segments{};
-    if (::ioctl(bench->vcpu.get(), KVM_GET_SREGS, &segments) != 0) {
-        return os_error("read a vCPU's segments");
-    }
-    segments = boot_segments(segments);
-    if (::ioctl(bench->vcpu.get(), KVM_SET_SREGS, &segments) != 0) {
-        return os_error("set a vCPU's segments");
-    }
+    CASEMATE_CHECK(set_up(kvm, *bench));
     return bench;
 }
 

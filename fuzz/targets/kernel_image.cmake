@@ -1,0 +1,1 @@
+add_fuzz_target(kernel_image casemate_machine)
