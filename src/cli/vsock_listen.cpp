@@ -24,8 +24,9 @@ public:
     ~PortSocket() { remove(); }
 
     Result<> listen() {
-        // One that nobody accepts at any more was left behind by a killed program.
-        const auto other = connect_unix(path_, SOCK_STREAM);
+        // A socket that is nobody's any more was left behind by a killed program. The other type
+        // asks without making a connection: EPROTOTYPE where somebody listens.
+        const auto other = connect_unix(path_, SOCK_DGRAM);
         if (!other && other.error().is(static_cast<Errno>(ECONNREFUSED))) {
             ::unlink(path_.c_str());
         }
