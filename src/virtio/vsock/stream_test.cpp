@@ -98,8 +98,7 @@ public:
             guest.kick();
             guest.run();
         }
-        Header header =
-            testing::packet(operation, stream.port, host_port(stream), kParentCid);
+        Header header = testing::packet(operation, stream.port, host_port(stream), kParentCid);
         header.flags = flags;
         header.length = static_cast<std::uint32_t>(data.size());
         header.buffer_size = stream.buffer;
