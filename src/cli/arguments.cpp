@@ -264,7 +264,7 @@ Verb add_explain(CLI::App& root) {
 }
 
 std::shared_ptr<std::string> add_output_option(CLI::App& app) {
-    const auto format = std::make_shared<std::string>("text");
+    auto format = std::make_shared<std::string>("text");
     app.add_option("--output", *format, "text or json")->check([](const std::string& text) {
         return text == "text" || text == "json" ? std::string() : "expected text or json";
     });

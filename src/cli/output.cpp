@@ -15,12 +15,11 @@ namespace {
 constexpr std::string_view kHelpAddress =
     "https://docs.aws.amazon.com/enclaves/latest/user/cli-errors.html";
 
-std::string backtrace(const std::string& action, std::string_view sentence,
-                      const std::source_location& where) {
-    std::string file = where.file_name();
+std::string backtrace(const std::string& action, std::string_view sentence, SourceLine where) {
+    std::string file = where.file;
     file = file.substr(file.rfind('/') + 1);
     return "Backtrace:\n  Action: " + action + "\n  Subactions:\n    " + std::string(sentence) +
-           "\n  Root error file: " + file + "\n  Root error line: " + std::to_string(where.line()) +
+           "\n  Root error file: " + file + "\n  Root error line: " + std::to_string(where.line) +
            "\n  Version: " + CASEMATE_VERSION + "\n";
 }
 
@@ -41,7 +40,7 @@ std::string write_log(const std::string& directory, std::string_view text) {
     if (directory.empty()) {
         return {};
     }
-    const std::string path = directory + "/" + log_name();
+    std::string path = directory + "/" + log_name();
     const auto fd = open_file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
     if (!fd || !write_all(fd->get(), as_bytes(text))) {
         return {};
@@ -98,7 +97,7 @@ void Output::progress(std::string_view step, std::uint64_t done, std::uint64_t t
     }
 }
 
-int Output::fail(ErrorCode code, std::string_view sentence, std::source_location where) {
+int Output::fail(ErrorCode code, std::string_view sentence, SourceLine where) {
     clear_progress();
     std::string text =
         "[ " + label(code) + " ] " + std::string(text_of(code).name) + ". " + std::string(sentence);

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <iosfwd>
-#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -21,6 +20,17 @@ struct OutputSettings {
     bool backtrace = false;
     // log_directory gets one file per error, if it exists; NITRO_CLI_LOGS_PATH.
     std::string log_directory;
+};
+
+// SourceLine: where in the source an error was reported. (clang 14 has no std::source_location.)
+struct SourceLine {
+    const char* file;
+    int line;
+
+    [[nodiscard]] static SourceLine here(const char* file = __builtin_FILE(),
+                                         int line = __builtin_LINE()) {
+        return {file, line};
+    }
 };
 
 class Output {
@@ -45,14 +55,13 @@ public:
     // there is one, and gives the exit status. A sentence that does not end in a full stop gets
     // one.
     [[nodiscard]] int fail(ErrorCode code, std::string_view sentence,
-                           std::source_location where = std::source_location::current());
-    [[nodiscard]] int fail(const CommandError& error,
-                           std::source_location where = std::source_location::current()) {
+                           SourceLine where = SourceLine::here());
+    [[nodiscard]] int fail(const CommandError& error, SourceLine where = SourceLine::here()) {
         return fail(error.code, error.sentence, where);
     }
     // fail with an error that a room gave.
     [[nodiscard]] int fail(ErrorCode code, const Error& error,
-                           std::source_location where = std::source_location::current()) {
+                           SourceLine where = SourceLine::here()) {
         return fail(code, error.message(), where);
     }
 

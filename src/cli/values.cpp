@@ -11,7 +11,7 @@ constexpr std::uint64_t kFirstEnclaveCid = 4;
 // VMADDR_CID_ANY (linux/vm_sockets.h) is no address.
 constexpr std::uint64_t kLastEnclaveCid = 0xfffffffe;
 constexpr std::uint64_t kMibPerGib = 1024;
-constexpr std::uint64_t kMibPerTib = 1024 * 1024;
+constexpr std::uint64_t kMibPerTib = kMibPerGib * 1024;
 constexpr std::uint64_t kMaxMib = std::numeric_limits<std::uint64_t>::max() >> 20U;
 
 CommandError invalid(std::string sentence) {

@@ -17,7 +17,6 @@ namespace {
 using forger::Forgery;
 using forger::memory_file;
 using forger::plain;
-using testing::HasSubstr;
 
 // build feeds the builder a forgery's sections, in pieces.
 Result<Builder::Built> build(int fd, const Forgery& forgery, std::size_t piece) {

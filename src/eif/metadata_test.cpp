@@ -11,7 +11,6 @@
 namespace casemate::eif {
 namespace {
 
-using testing::HasSubstr;
 using testing::MatchesRegex;
 
 TEST(MetadataTest, ComesBackAsItWas) {
