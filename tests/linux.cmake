@@ -2,7 +2,8 @@
 if(NOT CASEMATE_TESTS)
     return()
 endif()
-find_package(Python3 REQUIRED COMPONENTS Interpreter)
+# Debian's own, which has the packages of tools/packages.sh, whatever else the PATH holds.
+find_program(DEBIAN_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED)
 
 # The enclave image that they all run.
 add_test(NAME linux.guest_image COMMAND $<TARGET_FILE:program_casemate> build-enclave
@@ -13,7 +14,7 @@ set_tests_properties(linux.guest_image PROPERTIES LABELS e2e TIMEOUT 120 FIXTURE
 # add_linux_test(MODULE CLASS SECONDS): a class of tests/linux/MODULE.py.
 function(add_linux_test module class seconds)
     add_test(NAME linux.${module}.${class}
-        COMMAND ${Python3_EXECUTABLE} -B -m unittest -v ${module}.${class}
+        COMMAND ${DEBIAN_PYTHON} -B -m unittest -v ${module}.${class}
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/linux)
     set_tests_properties(linux.${module}.${class} PROPERTIES
         LABELS e2e TIMEOUT ${seconds} FIXTURES_REQUIRED guest_image
