@@ -119,6 +119,7 @@ std::vector<Answer> ask(const Paths& paths, const std::vector<std::string>& ids,
     auto loop = EventLoop::create();
     if (!loop) {
         std::vector<Answer> answers;
+        answers.reserve(ids.size());
         for (const std::string& id : ids) {
             answers.push_back({id, loop.error()});
         }

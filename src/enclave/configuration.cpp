@@ -175,7 +175,7 @@ Result<StartReport> parse_start_report(std::string_view text) {
 
 std::chrono::milliseconds boot_timeout(std::uint64_t image_bytes, std::uint64_t memory_bytes) {
     const std::uint64_t units =
-        divide_up(image_bytes, 6 * 1024 * kMiB) + divide_up(memory_bytes, 100 * 1024 * kMiB);
+        divide_up(image_bytes, 6 * (1024 * kMiB)) + divide_up(memory_bytes, 100 * (1024 * kMiB));
     return std::chrono::seconds(90 * units);
 }
 

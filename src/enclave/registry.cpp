@@ -108,7 +108,7 @@ bool valid_id(std::string_view id) {
 }
 
 std::string instance_id() {
-    const std::string unknown = "i-0000000000000000";
+    std::string unknown = "i-0000000000000000";
     const auto tag = read_file("/sys/devices/virtual/dmi/id/board_asset_tag", 4096);
     if (!tag) {
         return unknown;
