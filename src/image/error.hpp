@@ -19,7 +19,8 @@ enum class ImageErrc : std::uint8_t {
     wrong_digest,
     // A media type, tar entry or platform that can't be used here.
     unsupported,
-    // A path that is absolute, leaves the root or that Linux can't hold.
+    // A path that is absolute, leaves the root or that Linux can't hold, or that leads through a
+    // file or a loop of symlinks.
     bad_name,
     // A hard link to something that is not a file of the image.
     bad_link,

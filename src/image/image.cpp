@@ -109,12 +109,6 @@ void note_attributes(std::uint64_t all, std::uint64_t capabilities, Image& image
 
 void LayerMerger::add_notes() {
     note_attributes(reader_.with_attributes(), reader_.with_capabilities(), *image_);
-    if (image_->tree.replaced_parents() != 0) {
-        image_->notes.push_back(
-            std::to_string(image_->tree.replaced_parents()) +
-            " symlinks or files of lower layers were replaced by directories, because a layer "
-            "puts files below them");
-    }
 }
 
 Result<> open_packed(const ImageReference& reference, const ImageOptions& options, Image& image) {

@@ -254,6 +254,66 @@ Result<> add_entry(const Source& source, TarEntry& entry, Layer& layer) {
     return {};
 }
 
+// WhiteoutPaths finds where a layer's whiteouts lead: through the tree's symlinks, as far as the
+// layer does not itself put something else in their place. Where a layer makes a directory of a
+// symlink and marks it opaque, what the symlink led to must stay.
+class WhiteoutPaths {
+public:
+    WhiteoutPaths(const Layer& layer, const FileTree& tree) : layer_(&layer), tree_(&tree) {}
+    WhiteoutPaths(const WhiteoutPaths&) = delete;
+    WhiteoutPaths& operator=(const WhiteoutPaths&) = delete;
+    ~WhiteoutPaths() = default;
+
+    Result<std::string> directory(const std::string& path) {
+        const Inode* inode = tree_->find(path);
+        if (path.empty() || (inode != nullptr && inode->kind == InodeKind::directory)) {
+            return path;
+        }
+        if (!own_) {
+            collect();
+        }
+        return real_directory(path, lookup_);
+    }
+
+private:
+    // collect notes what the layer puts where. Few layers have whiteouts that need this. A change
+    // whose path can't be followed is left out: applying it says why, unless a whiteout helps.
+    void collect() {
+        own_.emplace();
+        for (const LayerChange& change : layer_->changes) {
+            auto path = real_path(change.path);
+            auto inode = change.inode;
+            if (inode == nullptr) {
+                const auto target = real_path(change.link_target);
+                inode = target ? find(*target) : nullptr;
+            }
+            if (path && inode != nullptr) {
+                own_->insert_or_assign(std::move(*path), std::move(inode));
+            }
+        }
+    }
+
+    Result<std::string> real_path(std::string_view path) {
+        CASEMATE_TRY(std::string real, real_directory(parent_of(path), lookup_));
+        return below(std::move(real), name_of(path));
+    }
+
+    // Shared, as whiteouts take inodes away from the tree.
+    std::shared_ptr<const Inode> find(std::string_view path) const {
+        if (const auto own = own_->find(path); own != own_->end()) {
+            return own->second;
+        }
+        const auto found = tree_->entries().find(path);
+        return found == tree_->entries().end() ? nullptr : found->second;
+    }
+
+    const Layer* layer_;
+    const FileTree* tree_;
+    std::optional<FileTree::Entries> own_;
+    // The layer and the tree own what this points to, and neither changes on a walk.
+    InodeLookup lookup_ = [this](std::string_view path) { return find(path).get(); };
+};
+
 }  // namespace
 
 Result<Layer> LayerReader::read(const Content& blob, Compression compression,
@@ -292,11 +352,14 @@ Result<Layer> LayerReader::read(const Content& blob, Compression compression,
 }
 
 Result<> apply_layer(const Layer& layer, FileTree& tree) {
+    WhiteoutPaths whiteouts(layer, tree);
     for (const std::string& path : layer.removed) {
-        tree.remove(path);
+        CASEMATE_TRY(std::string directory, whiteouts.directory(std::string(parent_of(path))));
+        tree.remove(below(std::move(directory), name_of(path)));
     }
     for (const std::string& path : layer.cleared) {
-        tree.clear(path);
+        CASEMATE_TRY(const std::string directory, whiteouts.directory(path));
+        tree.clear(directory);
     }
     for (const LayerChange& change : layer.changes) {
         CASEMATE_CHECK(change.inode != nullptr ? tree.put(change.path, change.inode)

@@ -30,6 +30,7 @@ struct LayerChange {
 struct Layer {
     // removed and cleared are its whiteouts and opaque directories (empty for the root). They speak
     // of the layers below only, so they come before changes wherever they stand in the archive.
+    // Symlinks in the parents of all paths are yet to be followed.
     std::vector<std::string> removed;
     std::vector<std::string> cleared;
     std::vector<LayerChange> changes;
@@ -62,7 +63,9 @@ private:
     std::uint64_t with_capabilities_ = 0;
 };
 
-// apply_layer changes the tree. Errors: those of FileTree::put and link.
+// apply_layer changes the tree. Whiteouts follow symlinks of the tree in their parents as entries
+// do, but not those that the layer itself replaces. Errors: those of real_directory, FileTree::put
+// and link.
 [[nodiscard]] Result<> apply_layer(const Layer& layer, FileTree& tree);
 
 }  // namespace casemate::image

@@ -13,6 +13,7 @@ namespace casemate::image {
 namespace {
 
 using forge::Tar;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -77,7 +78,6 @@ public:
         }
         return all;
     }
-    const FileTree& tree() const { return tree_; }
     const LayerReader& reader() const { return reader_; }
 
 private:
@@ -184,16 +184,149 @@ TEST(Layer, HardLinksReachLowerLayers) {
                 HasSubstr("found a directory"));
 }
 
-TEST(Layer, NeverFollowsASymlink) {
+// What two layers make; the second one's refusal alone when it is refused.
+std::vector<std::string> merged(const Tar& base, const Tar& layer) {
     Applied applied;
-    ASSERT_TRUE(applied.layer(Tar().symlink("etc", "/etc").file("plain", "x").end()));
-    ASSERT_TRUE(applied.layer(Tar().file("etc/passwd", "y").file("plain/z", "z").end()));
-    EXPECT_THAT(applied.lines(),
-                ElementsAre("etc d0755", "etc/passwd f0644=y", "plain d0755", "plain/z f0644=z"));
-    EXPECT_EQ(applied.tree().replaced_parents(), 2U);
+    forge::must(applied.layer(base.end()));
+    const auto result = applied.layer(layer.end());
+    return result ? applied.lines() : std::vector<std::string>{result.error().message()};
+}
+
+TEST(Layer, FollowsSymlinksInParents) {
+    const Tar usrmerge =
+        Tar().directory("usr").directory("usr/bin", 0711).symlink("bin", "usr/bin");
     EXPECT_THAT(
-        refusal(Tar().symlink("s", "d").directory("d").file("d/f", "").hard_link("h", "s/f").end()),
-        HasSubstr("hard link refused"));
+        merged(usrmerge, Tar().file("bin/foo", "x")),
+        ElementsAre("bin l0777>usr/bin", "usr d0755", "usr/bin d0711", "usr/bin/foo f0644=x"));
+    // Absolute targets begin at the image's root, and ".." stops there.
+    for (const std::string target : {"/usr//bin/", "../../usr/./bin", "usr/../../../usr/bin"}) {
+        EXPECT_THAT(merged(Tar().directory("usr").directory("usr/bin").symlink("bin", target),
+                           Tar().file("bin/foo", "x")),
+                    ElementsAre("bin l0777>" + target, "usr d0755", "usr/bin d0755",
+                                "usr/bin/foo f0644=x"));
+    }
+    EXPECT_THAT(merged(Tar().symlink("up", ".."), Tar().file("up/etc/passwd", "x")),
+                ElementsAre("etc d0755", "etc/passwd f0644=x", "up l0777>.."));
+    EXPECT_THAT(merged(Tar().symlink("root", "/"), Tar().file("root/f", "x")),
+                ElementsAre("f f0644=x", "root l0777>/"));
+    // One link to the next, relative to where each stands; what they lead to is made.
+    EXPECT_THAT(
+        merged(
+            Tar().symlink("a", "d/b").directory("d").symlink("d/b", "c").symlink("d/c", "../e/new"),
+            Tar().file("a/deep/f", "x")),
+        ElementsAre("a l0777>d/b", "d d0755", "d/b l0777>c", "d/c l0777>../e/new", "e d0755",
+                    "e/new d0755", "e/new/deep d0755", "e/new/deep/f f0644=x"));
+    // A link of the layer itself, and of a directory that another link leads to.
+    EXPECT_THAT(merged(usrmerge, Tar().symlink("usr/bin/l", "../lib").file("bin/l/f", "x")),
+                ElementsAre("bin l0777>usr/bin", "usr d0755", "usr/bin d0711",
+                            "usr/bin/l l0777>../lib", "usr/lib d0755", "usr/lib/f f0644=x"));
+}
+
+TEST(Layer, NeverFollowsASymlinkThatAnEntryReplaces) {
+    const Tar base = Tar().directory("d").file("d/f", "1").symlink("l", "d");
+    EXPECT_THAT(merged(base, Tar().file("l", "x")),
+                ElementsAre("d d0755", "d/f f0644=1", "l f0644=x"));
+    EXPECT_THAT(merged(base, Tar().directory("l", 0700).file("l/g", "x")),
+                ElementsAre("d d0755", "d/f f0644=1", "l d0700", "l/g f0644=x"));
+    EXPECT_THAT(merged(base, Tar().hard_link("l", "d/f")),
+                ElementsAre("d d0755", "d/f f0644=1#2", "l f0644=1#2"));
+}
+
+TEST(Layer, RefusesParentsThatAreNoDirectories) {
+    EXPECT_THAT(merged(Tar().symlink("a", "b").symlink("b", "/a"), Tar().file("a/f", "")),
+                ElementsAre(AllOf(HasSubstr("file name refused"),
+                                  HasSubstr("at most 40 symlinks on the way to 'a', found more"))));
+    EXPECT_THAT(merged(Tar().symlink("a", "a/a"), Tar().file("a/f", "")),
+                ElementsAre(HasSubstr("at most 40 symlinks")));
+    const Tar files =
+        Tar().file("plain", "x").add('3', "null", {}, 0666, "", 1, 3).symlink("l", "plain");
+    EXPECT_THAT(merged(files, Tar().file("plain/f", "")),
+                ElementsAre(HasSubstr("directory at 'plain' on the way to 'plain', found a file")));
+    EXPECT_THAT(merged(files, Tar().file("null/d/f", "")),
+                ElementsAre(HasSubstr("'null' on the way to 'null/d', found a device")));
+    EXPECT_THAT(merged(files, Tar().file("l/f", "")),
+                ElementsAre(HasSubstr("'plain' on the way to 'l', found a file")));
+    EXPECT_THAT(merged(files, Tar().file("l/.wh.f", "")),
+                ElementsAre(HasSubstr("'plain' on the way to 'l', found a file")));
+    // An entry of its own makes a directory of a file.
+    EXPECT_THAT(merged(Tar().file("plain", "x"), Tar().directory("plain").file("plain/f", "y")),
+                ElementsAre("plain d0755", "plain/f f0644=y"));
+}
+
+TEST(Layer, RefusesLinksBeyondTheLongestPath) {
+    std::string deep;
+    for (int i = 0; i < 2000; ++i) {
+        deep += "a/";
+    }
+    const Tar base = Tar().add('K', "././@LongLink", deep).symlink("l", "").directory("d");
+    EXPECT_THAT(merged(base, Tar().pax("path", "l/" + std::string(88, 'b')).file("f", "")),
+                ::testing::Contains(HasSubstr(std::string(88, 'b') + " f0644=")));
+    EXPECT_THAT(merged(base, Tar().pax("path", "l/" + std::string(89, 'b')).file("f", "")),
+                ElementsAre(HasSubstr("at most 4088 bytes")));
+    EXPECT_THAT(merged(base, Tar().pax("path", "l/b/" + std::string(87, 'b')).file("f", "")),
+                ElementsAre(HasSubstr("at most 4088 bytes")));
+    EXPECT_THAT(merged(Tar().add('K', "././@LongLink", std::string(256, 'x')).symlink("l", ""),
+                       Tar().file("l/f", "")),
+                ElementsAre(HasSubstr("at most 255")));
+}
+
+TEST(Layer, WhiteoutsFollowSymlinksInParents) {
+    const Tar base = Tar()
+                         .directory("usr")
+                         .directory("usr/bin")
+                         .file("usr/bin/a", "1")
+                         .file("usr/bin/b", "2")
+                         .symlink("usr/bin/s", "b")
+                         .symlink("bin", "/usr/bin");
+    EXPECT_THAT(
+        merged(base, Tar().file("bin/.wh.a", "").file("bin/.wh.s", "")),
+        ElementsAre("bin l0777>/usr/bin", "usr d0755", "usr/bin d0755", "usr/bin/b f0644=2"));
+    EXPECT_THAT(
+        merged(base, Tar().file("bin/c", "3").file("bin/.wh..wh..opq", "")),
+        ElementsAre("bin l0777>/usr/bin", "usr d0755", "usr/bin d0755", "usr/bin/c f0644=3"));
+    EXPECT_THAT(merged(base, Tar().file(".wh.bin", "").file("bin/.wh.a", "").file("bin/x", "4")),
+                ElementsAre("bin d0755", "bin/x f0644=4", "usr d0755", "usr/bin d0755",
+                            "usr/bin/a f0644=1", "usr/bin/b f0644=2", "usr/bin/s l0777>b"));
+    EXPECT_THAT(merged(Tar().symlink("a", "a"), Tar().file("a/.wh.x", "")),
+                ElementsAre(HasSubstr("at most 40 symlinks")));
+}
+
+// As layers are when a directory took a symlink's place.
+TEST(Layer, WhiteoutsDoNotFollowSymlinksThatTheLayerReplaces) {
+    const Tar base =
+        Tar().directory("d").file("d/f", "1").symlink("l", "d").directory("o").symlink("o/m", "l");
+    for (const std::string whiteout : {"l/.wh..wh..opq", "l/.wh.f"}) {
+        EXPECT_THAT(merged(base, Tar().directory("l").file(whiteout, "").file("l/g", "2")),
+                    ElementsAre("d d0755", "d/f f0644=1", "l d0755", "l/g f0644=2", "o d0755",
+                                "o/m l0777>l"));
+        EXPECT_THAT(merged(base, Tar().file(whiteout, "").directory("l").file("l/g", "2")),
+                    ElementsAre("d d0755", "d/f f0644=1", "l d0755", "l/g f0644=2", "o d0755",
+                                "o/m l0777>l"));
+    }
+    // The name of a hard link to something that a whiteout takes away.
+    EXPECT_THAT(
+        merged(Tar().file("f", "1").symlink("l", "d").directory("d"),
+               Tar().file("l/.wh.x", "").file(".wh.f", "").hard_link("l", "f").file("l/.wh.y", "")),
+        ElementsAre(HasSubstr("'l' on the way to 'l', found a file")));
+}
+
+TEST(Layer, HardLinksFollowSymlinksInParents) {
+    const Tar base = Tar()
+                         .directory("usr")
+                         .directory("usr/bin")
+                         .file("usr/bin/a", "1")
+                         .symlink("bin", "usr/bin");
+    EXPECT_THAT(merged(base, Tar().hard_link("bin/b", "/bin/a")),
+                ElementsAre("bin l0777>usr/bin", "usr d0755", "usr/bin d0755",
+                            "usr/bin/a f0644=1#2", "usr/bin/b f0644=1#2"));
+    // A link to a symlink is another name of the symlink itself.
+    EXPECT_THAT(merged(base, Tar().hard_link("b", "bin")),
+                ElementsAre("b l0777>usr/bin#2", "bin l0777>usr/bin#2", "usr d0755",
+                            "usr/bin d0755", "usr/bin/a f0644=1"));
+    EXPECT_THAT(merged(base, Tar().hard_link("b", "bin/none")),
+                ElementsAre(AllOf(HasSubstr("hard link refused"), HasSubstr("found nothing"))));
+    EXPECT_THAT(merged(Tar().symlink("a", "a"), Tar().hard_link("b", "a/f")),
+                ElementsAre(HasSubstr("at most 40 symlinks")));
 }
 
 TEST(Layer, RefusesHostileNames) {

@@ -1,6 +1,7 @@
 #include "image/tree.hpp"
 
 #include <algorithm>
+#include <vector>
 
 namespace casemate::image {
 
@@ -18,7 +19,97 @@ bool is_directory(const std::shared_ptr<const Inode>& inode) {
     return inode->kind == InodeKind::directory;
 }
 
+std::string_view kind_name(InodeKind kind) {
+    switch (kind) {
+        case InodeKind::file:
+            return "a file";
+        case InodeKind::directory:
+            return "a directory";
+        case InodeKind::symlink:
+            return "a symlink";
+        case InodeKind::character:
+        case InodeKind::block:
+            return "a device";
+        case InodeKind::fifo:
+            return "a FIFO";
+    }
+    return "something else";
+}
+
+// append_components puts the components of a path or of a symlink's target on the stack of those
+// that are still to be walked, the first one on top.
+void append_components(std::string_view path, std::vector<std::string_view>& ahead) {
+    for (std::size_t end = path.size(); end > 0;) {
+        const std::size_t slash = path.rfind('/', end - 1);
+        const std::size_t begin = slash == std::string_view::npos ? 0 : slash + 1;
+        const std::string_view component = path.substr(begin, end - begin);
+        if (!component.empty() && component != ".") {
+            ahead.push_back(component);
+        }
+        end = begin == 0 ? 0 : slash;
+    }
+}
+
 }  // namespace
+
+std::string_view parent_of(std::string_view path) {
+    const std::size_t slash = path.rfind('/');
+    return path.substr(0, slash == std::string_view::npos ? 0 : slash);
+}
+
+std::string_view name_of(std::string_view path) {
+    return path.substr(path.rfind('/') + 1);
+}
+
+std::string below(std::string directory, std::string_view name) {
+    if (!directory.empty()) {
+        directory.push_back('/');
+    }
+    return directory.append(name);
+}
+
+Result<std::string> real_directory(std::string_view path, const InodeLookup& lookup) {
+    std::vector<std::string_view> ahead;
+    append_components(path, ahead);
+    std::string at;
+    int links = 0;
+    while (!ahead.empty()) {
+        const std::string_view component = ahead.back();
+        ahead.pop_back();
+        if (component == "..") {
+            at.resize(parent_of(at).size());
+            continue;
+        }
+        std::string next = below(at, component);
+        if (component.size() > kMaxComponent || next.size() > kMaxPath) {
+            return refuse_name(
+                "links that lead to a path of at most 4088 bytes in components of "
+                "at most 255",
+                path);
+        }
+        const Inode* inode = lookup(next);
+        if (inode == nullptr || inode->kind == InodeKind::directory) {
+            at = std::move(next);
+        } else if (inode->kind != InodeKind::symlink) {
+            // containerd refuses this as well. A layer in which a file became a directory has an
+            // entry for that directory first; without one it was made for another image.
+            return Error(ImageErrc::bad_name,
+                         "expected a directory at '" + printable(next) + "' on the way to '" +
+                             printable(path) + "', found " + std::string(kind_name(inode->kind)));
+        } else if (++links > kMaxSymlinks) {
+            return Error(ImageErrc::bad_name, "expected at most " + std::to_string(kMaxSymlinks) +
+                                                  " symlinks on the way to '" + printable(path) +
+                                                  "', found more, the last one at '" +
+                                                  printable(next) + "'");
+        } else {
+            if (inode->text.starts_with('/')) {
+                at.clear();
+            }
+            append_components(inode->text, ahead);
+        }
+    }
+    return at;
+}
 
 std::string printable(std::string_view name) {
     constexpr std::size_t kShown = 120;
@@ -79,15 +170,36 @@ Result<> FileTree::insert(const std::string& path, std::shared_ptr<const Inode> 
     return {};
 }
 
+const Inode* FileTree::find(std::string_view path) const {
+    const auto found = entries_.find(path);
+    return found == entries_.end() ? nullptr : found->second.get();
+}
+
+Result<std::string> FileTree::real_path(std::string_view path) const {
+    const std::string_view parent = parent_of(path);
+    const Inode* directory = find(parent);
+    // The parents of a directory of the tree are directories: nothing to follow.
+    if (parent.empty() || (directory != nullptr && directory->kind == InodeKind::directory)) {
+        return std::string(path);
+    }
+    CASEMATE_TRY(std::string real,
+                 real_directory(parent, [this](std::string_view at) { return find(at); }));
+    std::string full = below(std::move(real), name_of(path));
+    if (full.size() > kMaxPath) {
+        return refuse_name("links that lead to a path of at most 4088 bytes", path);
+    }
+    return full;
+}
+
 Result<> FileTree::make_parents(const std::string& path) {
+    const std::string_view parent = parent_of(path);
+    if (parent.empty() || find(parent) != nullptr) {
+        return {};
+    }
     for (std::size_t slash = path.find('/'); slash != std::string::npos;
          slash = path.find('/', slash + 1)) {
-        const auto found = entries_.find(std::string_view(path).substr(0, slash));
-        if (found != entries_.end() && is_directory(found->second)) {
+        if (find(std::string_view(path).substr(0, slash)) != nullptr) {
             continue;
-        }
-        if (found != entries_.end()) {
-            ++replaced_parents_;
         }
         auto directory = std::make_shared<Inode>();
         directory->kind = InodeKind::directory;
@@ -98,25 +210,30 @@ Result<> FileTree::make_parents(const std::string& path) {
 }
 
 Result<> FileTree::put(const std::string& path, std::shared_ptr<const Inode> inode) {
-    CASEMATE_CHECK(make_parents(path));
+    CASEMATE_TRY(const std::string real, real_path(path));
+    CASEMATE_CHECK(make_parents(real));
+    // A directory over a symlink to a directory replaces the symlink, as in containerd's
+    // archive.Apply and in what overlayfs shows of such a layer: the layer's author saw a directory
+    // there, and what the symlink led to is not its content.
     if (!is_directory(inode)) {
-        const auto old = entries_.find(path);
-        if (old != entries_.end() && is_directory(old->second)) {
-            clear(path);
+        const Inode* old = find(real);
+        if (old != nullptr && old->kind == InodeKind::directory) {
+            clear(real);
         }
     }
-    return insert(path, std::move(inode));
+    return insert(real, std::move(inode));
 }
 
 Result<> FileTree::link(const std::string& path, const std::string& target) {
-    const auto found = entries_.find(target);
+    CASEMATE_TRY(const std::string real_target, real_path(target));
+    const auto found = entries_.find(real_target);
     if (found == entries_.end() || is_directory(found->second)) {
         return Error(ImageErrc::bad_link,
                      "expected a file at '" + printable(target) + "' for the hard link '" +
                          printable(path) + "', found " +
                          (found == entries_.end() ? "nothing" : "a directory"));
     }
-    // Held here, as making the parents may replace the target itself.
+    // Held here, as the path may be a directory that holds the target.
     std::shared_ptr<const Inode> inode = found->second;
     return put(path, std::move(inode));
 }

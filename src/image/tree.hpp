@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -45,6 +46,25 @@ struct Inode {
     std::string text;
 };
 
+// kMaxSymlinks: how many symlinks a path may lead through, as for Linux (path_resolution(7)).
+inline constexpr int kMaxSymlinks = 40;
+
+// InodeLookup finds what is at a normal path; nullptr for nothing.
+using InodeLookup = std::function<const Inode*(std::string_view path)>;
+
+// real_directory follows the symlinks in a normal path as a process in the image's root would,
+// the last component's too: absolute targets begin at the root, ".." stops there. Where nothing is,
+// there could be directories. Gives a normal path that leads through no symlink. Errors: ImageErrc
+// bad_name for more than kMaxSymlinks symlinks, another kind of file on the way, or a result beyond
+// kMaxPath and kMaxComponent.
+[[nodiscard]] Result<std::string> real_directory(std::string_view path, const InodeLookup& lookup);
+
+// parent_of is a normal path's directory, empty for the root, and name_of its last component. below
+// is the path of a name in a directory.
+[[nodiscard]] std::string_view parent_of(std::string_view path);
+[[nodiscard]] std::string_view name_of(std::string_view path);
+[[nodiscard]] std::string below(std::string directory, std::string_view name);
+
 // FileTree maps normal paths to inodes, in bytewise order of the paths, so that a directory comes
 // before what it holds. The root itself is not an entry. Every path's parents are directories.
 class FileTree {
@@ -53,22 +73,26 @@ public:
 
     explicit FileTree(std::uint64_t max_entries) : max_entries_(max_entries) {}
 
-    // put sets a normal, non-empty path. A directory over a directory keeps what it holds; anything
-    // else replaces what was there. Missing parents become directories 0755 of 0:0; a parent that
-    // is not a directory (a symlink, say) is replaced by one, never followed.
-    // Errors: ImageErrc too_large for more entries than allowed.
+    // put sets a normal, non-empty path, whose parents are real_directory's; missing ones become
+    // directories 0755 of 0:0. A directory over a directory keeps what it holds; anything else
+    // replaces what was there, symlinks too. Errors: those of real_directory; ImageErrc bad_name,
+    // too_large for more entries than allowed.
     [[nodiscard]] Result<> put(const std::string& path, std::shared_ptr<const Inode> inode);
-    // link makes path another name of the inode at target. Errors: as put; ImageErrc bad_link when
-    // target does not exist or is a directory.
+    // link makes path another name of the inode at target, whose parents are real_directory's too.
+    // Errors: as put; ImageErrc bad_link when target does not exist or is a directory.
     [[nodiscard]] Result<> link(const std::string& path, const std::string& target);
     // remove takes away a path and all below it; clear only what is below it (the empty path is
-    // the root). Nothing there is no error.
+    // the root). Symlinks are not followed. Nothing there is no error.
     void remove(const std::string& path);
     void clear(const std::string& path);
 
+    // find gives what is at a path, without following symlinks; nullptr for nothing.
+    [[nodiscard]] const Inode* find(std::string_view path) const;
+    // real_path follows the symlinks in a normal path's parents, not the path's own. Errors: those
+    // of real_directory.
+    [[nodiscard]] Result<std::string> real_path(std::string_view path) const;
+
     [[nodiscard]] const Entries& entries() const { return entries_; }
-    // replaced_parents counts parents that were replaced because they were no directories.
-    [[nodiscard]] std::uint64_t replaced_parents() const { return replaced_parents_; }
 
 private:
     [[nodiscard]] Result<> make_parents(const std::string& path);
@@ -76,7 +100,6 @@ private:
 
     Entries entries_;
     std::uint64_t max_entries_;
-    std::uint64_t replaced_parents_ = 0;
 };
 
 }  // namespace casemate::image
