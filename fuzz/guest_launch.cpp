@@ -30,11 +30,12 @@ std::optional<std::string> field(const std::vector<std::string_view>& fields, st
     return std::string(fields[index]);
 }
 
-// What is started can be handed to execve, and written as argv again it is the same.
+// What is started can be handed to execve, and written as argv and environment again it is the
+// same.
 void check_launch(std::string_view input) {
     const auto fields = split(input, '\xff');
-    LaunchFiles files{field(fields, 0), field(fields, 1), field(fields, 2), field(fields, 3),
-                      field(fields, 4)};
+    LaunchFiles files{field(fields, 0), field(fields, 1), field(fields, 2),
+                      field(fields, 3), field(fields, 4), field(fields, 5)};
     const auto launch = parse_launch(files);
     if (!launch) {
         return;
@@ -47,12 +48,16 @@ void check_launch(std::string_view input) {
         demand(argument.find('\0') == std::string::npos);
         argv += argument + '\0';
     }
+    std::string environment;
     for (const std::string& entry : launch->environment) {
-        demand(entry.find('\0') == std::string::npos);
+        demand(!entry.empty() && entry.find('\0') == std::string::npos);
+        environment += entry + '\0';
     }
     files.argv = argv;
+    files.environment = environment;
     const auto again = parse_launch(files);
-    demand(again.ok() && again->arguments == launch->arguments);
+    demand(again.ok() && again->arguments == launch->arguments &&
+           again->environment == launch->environment);
     const auto path = find_variable(launch->environment, "PATH").value();
     demand(!command_candidates(launch->arguments.front(), path).empty());
 }

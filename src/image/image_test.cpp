@@ -130,14 +130,28 @@ TEST_F(ImageTest, RamdiskHasWhatInitReads) {
     layout.index(layout.image({base_layer()}, kConfig) + "}");
     EXPECT_THAT(
         listing(ramdisk("oci:" + path("layout"))),
-        ElementsAre(
-            "argv 100644 0 1 /entry0--flag0one two0three0",
-            "cmd 100644 0 1 /entry|--flag|one two|three|", "env 100644 0 1 PATH=/bin|A=b=c|",
-            "rootfs 040755 0 2 ", "rootfs/bin 120777 7 1 usr/bin", "rootfs/dev 040755 0 2 ",
-            "rootfs/proc 040755 0 2 ", "rootfs/run 040755 0 2 ", "rootfs/sys 040755 0 2 ",
-            "rootfs/tmp 041777 7 2 ", "rootfs/usr 040755 7 2 ", "rootfs/usr/bin 040755 7 2 ",
-            "rootfs/usr/bin/alias 104755 7 2 ", "rootfs/usr/bin/app 104755 7 2 program",
-            "rootfs/var 040755 0 2 ", "user 100644 0 1 1000:1000|", "workdir 100644 0 1 /srv|"));
+        ElementsAre("argv 100644 0 1 /entry0--flag0one two0three0",
+                    "cmd 100644 0 1 /entry|--flag|one two|three|",
+                    "env 100644 0 1 PATH=/bin|A=b=c|", "environment 100644 0 1 PATH=/bin0A=b=c0",
+                    "rootfs 040755 0 2 ", "rootfs/bin 120777 7 1 usr/bin", "rootfs/dev 040755 0 2 ",
+                    "rootfs/proc 040755 0 2 ", "rootfs/run 040755 0 2 ", "rootfs/sys 040755 0 2 ",
+                    "rootfs/tmp 041777 7 2 ", "rootfs/usr 040755 7 2 ",
+                    "rootfs/usr/bin 040755 7 2 ", "rootfs/usr/bin/alias 104755 7 2 ",
+                    "rootfs/usr/bin/app 104755 7 2 program", "rootfs/var 040755 0 2 ",
+                    "user 100644 0 1 1000:1000|", "workdir 100644 0 1 /srv|"));
+}
+
+TEST_F(ImageTest, RamdiskKeepsLineBreaksApart) {
+    Layout layout(make_directory("layout"));
+    std::string config = kConfig;
+    config.replace(config.find("A=b=c"), 5, R"(KEY=one\ntwo\n","EMPTY=)");
+    config.replace(config.find("one two"), 7, R"(one\ntwo)");
+    layout.index(layout.image({base_layer()}, config) + "}");
+    const std::vector<std::string> lines = listing(ramdisk("oci:" + path("layout")));
+    EXPECT_THAT(lines, ::testing::IsSupersetOf({"argv 100644 0 1 /entry0--flag0one|two0three0",
+                                                "env 100644 0 1 PATH=/bin|KEY=one|two||EMPTY=|",
+                                                "environment 100644 0 1 "
+                                                "PATH=/bin0KEY=one|two|0EMPTY=0"}));
 }
 
 TEST_F(ImageTest, EachWayOfPackingGivesTheSameBytes) {

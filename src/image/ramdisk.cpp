@@ -95,6 +95,7 @@ public:
         CASEMATE_CHECK(add_text("argv", joined(arguments, '\0')));
         CASEMATE_CHECK(add_text("cmd", joined(arguments, '\n')));
         CASEMATE_CHECK(add_text("env", joined(image_->config.environment, '\n')));
+        CASEMATE_CHECK(add_text("environment", joined(image_->config.environment, '\0')));
         CASEMATE_CHECK(writer_.add_directory(kRoot, kDirectoryPermissions));
         CASEMATE_CHECK(add_tree());
         CASEMATE_CHECK(add_text("user", line_of(image_->config.user)));

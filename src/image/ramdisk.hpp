@@ -28,14 +28,20 @@ struct BootRamdisk {
 [[nodiscard]] Result<> write_boot_ramdisk(const BootRamdisk& files, const RamdiskSink& sink);
 
 // write_image_ramdisk writes ramdisk 1, its entries in bytewise order, owners and permissions as in
-// the image, times 0:
-//   argv      the arguments (ENTRYPOINT, then CMD), each ended by NUL; 0644 of 0:0 as all but
-//   rootfs cmd       the same, each ended by a line feed env       the environment, each ended by a
-//   line feed rootfs/   the tree; dev, proc, run, sys, tmp and var are added (0755) where missing;
-//   rootfs
-//             itself is 0755 of 0:0, as the sources differ in whether they know its mode
-//   user      the image's user and a line feed, or nothing
-//   workdir   the image's working directory and a line feed, or nothing
+// the image, times 0. All but rootfs are 0644 of 0:0:
+//
+//   argv         the arguments (ENTRYPOINT, then CMD), each ended by NUL
+//   cmd          the same, each ended by a line feed
+//   env          the environment (NAME=VALUE), each variable ended by a line feed
+//   environment  the same, each ended by NUL
+//   rootfs/      the tree; dev, proc, run, sys, tmp and var are added (0755) where missing; rootfs
+//                itself is 0755 of 0:0, as the sources differ in whether they know its mode
+//   user         the image's user and a line feed, or nothing
+//   workdir      the image's working directory and a line feed, or nothing
+//
+// AWS's init reads cmd and env, in which a line feed within an argument or a variable can't be told
+// from its end; Casemate's reads argv and environment instead, and the others.
+//
 // progress (may be empty) counts bytes of content. Memory does not grow with the image's contents.
 // Errors: Errno and ImageErrc changed or truncated for contents that can't be read as they were,
 // naming the file; codec::CpioErrc; the sink's.

@@ -71,6 +71,7 @@ Result<Launch> take_launch() {
     CASEMATE_TRY(files.env, take("/env"));
     CASEMATE_TRY(files.cmd, take("/cmd"));
     CASEMATE_TRY(files.argv, take("/argv"));
+    CASEMATE_TRY(files.environment, take("/environment"));
     CASEMATE_TRY(files.workdir, take("/workdir"));
     CASEMATE_TRY(files.user, take("/user"));
     if (!files.cmd && !files.argv) {

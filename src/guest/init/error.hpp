@@ -10,7 +10,7 @@
 namespace casemate::guest {
 
 enum class GuestErrc {
-    bad_launch_file,  // cmd, env, argv, workdir or user of the ramdisk
+    bad_launch_file,  // cmd, env, argv, environment, workdir or user of the ramdisk
     bad_user,         // the image's user or group does not exist
     bad_command,      // the image's command can't be executed
     system,           // the kernel refused something

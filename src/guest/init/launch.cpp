@@ -39,15 +39,25 @@ Result<std::vector<std::string>> parse_arguments(const LaunchFiles& files) {
     return arguments;
 }
 
-Result<std::vector<std::string>> parse_environment(const std::optional<std::string>& env) {
-    std::vector<std::string> environment;
-    const std::string_view text = env ? std::string_view(*env) : std::string_view();
-    for (const std::string_view line : split_entries(text, '\n')) {
-        if (line.find('\0') != std::string_view::npos) {
+Result<std::vector<std::string>> parse_environment(const LaunchFiles& files) {
+    std::vector<std::string_view> entries;
+    if (files.environment) {
+        if (!files.environment->empty() && files.environment->back() != '\0') {
+            return unexpected(GuestErrc::bad_launch_file,
+                              "each variable in /environment to end in NUL",
+                              "the last one without");
+        }
+        entries = split_entries(*files.environment, '\0');
+    } else if (files.env) {
+        if (files.env->find('\0') != std::string::npos) {
             return unexpected(GuestErrc::bad_launch_file, "text in /env", "a NUL byte");
         }
-        if (!line.empty()) {
-            environment.emplace_back(line);
+        entries = split_entries(*files.env, '\n');
+    }
+    std::vector<std::string> environment;
+    for (const std::string_view entry : entries) {
+        if (!entry.empty()) {
+            environment.emplace_back(entry);
         }
     }
     if (!find_variable(environment, "PATH")) {
@@ -71,12 +81,12 @@ Result<std::string> parse_line(const std::string& text, std::string_view name) {
 Result<Launch> parse_launch(const LaunchFiles& files) {
     Launch launch;
     CASEMATE_TRY(launch.arguments, parse_arguments(files));
-    CASEMATE_TRY(launch.environment, parse_environment(files.env));
+    CASEMATE_TRY(launch.environment, parse_environment(files));
     CASEMATE_TRY(launch.directory, parse_line(files.workdir.value_or(""), "workdir"));
     if (launch.directory.empty() || launch.directory.front() != '/') {
         launch.directory.insert(0, 1, '/');
     }
-    if (files.argv || files.workdir || files.user) {
+    if (files.argv || files.environment || files.workdir || files.user) {
         CASEMATE_TRY(launch.user, parse_line(files.user.value_or(""), "user"));
     }
     return launch;

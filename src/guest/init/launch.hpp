@@ -1,7 +1,7 @@
 // What to start: read from the files at the top of the customer's ramdisk. `cmd` and `env` are
-// AWS's (formats.md 3.2: one entry per line); `argv`, `workdir` and `user` are written by this
-// project's builder, so that arguments may hold newlines and the image's WORKDIR and USER are
-// honoured. Pure.
+// AWS's (formats.md 3.2: one entry per line); `argv`, `environment` (each entry ended by NUL),
+// `workdir` and `user` are written by this project's builder, so that arguments and variables may
+// hold newlines and the image's WORKDIR and USER are honoured. Pure.
 #pragma once
 
 #include <optional>
@@ -23,6 +23,7 @@ struct LaunchFiles {
     std::optional<std::string> argv = {};
     std::optional<std::string> workdir = {};
     std::optional<std::string> user = {};
+    std::optional<std::string> environment = {};
 };
 
 // Launch: never without an argument.
@@ -35,8 +36,9 @@ struct Launch {
     std::optional<std::string> user;
 };
 
-// parse_launch decides what to start. argv goes before cmd; where neither names a command it is
-// AWS's default, `sh`. GuestErrc::bad_launch_file when a file does not hold what it should.
+// parse_launch decides what to start. argv goes before cmd, environment before env; where
+// neither argv nor cmd names a command it is AWS's default, `sh`. GuestErrc::bad_launch_file when a
+// file does not hold what it should.
 [[nodiscard]] Result<Launch> parse_launch(const LaunchFiles& files);
 
 // find_variable gives the value of NAME in a list of NAME=value; the last one counts.

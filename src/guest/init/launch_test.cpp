@@ -52,6 +52,20 @@ TEST(ParseLaunch, AnEmptyArgvLeavesTheWordToCmd) {
     EXPECT_THAT(launch->arguments, ElementsAre("app"));
 }
 
+TEST(ParseLaunch, EnvironmentGoesBeforeEnvAndMayHoldNewlines) {
+    LaunchFiles files;
+    files.env = "PATH=/other\nKEY=one\ntwo\n";
+    files.environment = "PATH=/opt\0KEY=one\ntwo\n\0\0EMPTY=\0"s;
+    auto launch = parse_launch(files);
+    ASSERT_TRUE(launch.ok());
+    EXPECT_THAT(launch->environment, ElementsAre("PATH=/opt", "KEY=one\ntwo\n", "EMPTY="));
+    EXPECT_EQ(launch->user, "");
+    files.environment = "";
+    launch = parse_launch(files);
+    ASSERT_TRUE(launch.ok());
+    EXPECT_THAT(launch->environment, ElementsAre("PATH=/sbin:/usr/sbin:/bin:/usr/bin"));
+}
+
 struct BadFiles {
     const char* name;
     LaunchFiles files;
@@ -76,6 +90,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadFiles{"EmptyFirstArgv", {.argv = "\0a\0"s}, "a command as the first argument"},
         BadFiles{"NulInCmd", {.cmd = "a\0b\n"s}, "text in /cmd, found a NUL byte"},
         BadFiles{"NulInEnv", {.env = "A=\0\n"s}, "text in /env, found a NUL byte"},
+        BadFiles{"EnvironmentUnterminated",
+                 {.environment = "A=1\0B=2"s},
+                 "each variable in /environment to end in NUL"},
         BadFiles{
             "TwoWorkdirs", {.workdir = "/a\n/b\n"}, "one line of text in /workdir, found more"},
         BadFiles{"NulInUser", {.user = "a\0"s}, "one line of text in /user, found a NUL byte"}),

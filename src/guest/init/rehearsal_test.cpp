@@ -111,6 +111,9 @@ protected:
     void script(std::string_view text) {
         file("argv", std::string("sh") + '\0' + "-c" + '\0' + std::string(text) + '\0');
     }
+    bool removed(const std::string& name) const {
+        return access((root_ + "/" + name).c_str(), F_OK) != 0 && errno == ENOENT;
+    }
     std::string out(const std::string& name) { return get(out_ + "/" + name); }
     void chmod_file(const std::string& name) {
         ASSERT_EQ(chmod((root_ + "/" + name).c_str(), 0755), 0);
@@ -246,6 +249,19 @@ TEST_F(Rehearsal, RunsARamdiskOfAwsBuilder) {
     EXPECT_THAT(out("env"), Not(HasSubstr("HOME=")));
     // The ramdisk's own files are out of sight.
     EXPECT_THAT(out("ls"), Not(HasSubstr("cmd")));
+}
+
+TEST_F(Rehearsal, VariablesMayHoldLineBreaks) {
+    script("printf %s \"$KEY\" > /out/key; env > /out/env");
+    file("env", "KEY=one\ntwo\nOTHER=1\n");
+    file("environment", std::string("KEY=one\ntwo\n") + '\0');
+    begin();
+    EXPECT_EQ(last_line(), "exited status 0");
+    end();
+    EXPECT_EQ(out("key"), "one\ntwo\n");
+    EXPECT_THAT(out("env"), Not(HasSubstr("OTHER")));
+    EXPECT_TRUE(removed("env"));
+    EXPECT_TRUE(removed("environment"));
 }
 
 TEST_F(Rehearsal, MountsWhatAnAppExpects) {
