@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -149,6 +150,24 @@ inline std::string digest_of(ByteView bytes) {
     return "sha256:" + to_hex(crypto::sha256(bytes));
 }
 
+inline Bytes gzip(ByteView bytes) {
+    z_stream state{};
+    if (::deflateInit2(&state, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+        std::abort();
+    }
+    Bytes out(::deflateBound(&state, bytes.size()));
+    state.next_in = const_cast<Bytef*>(bytes.data());
+    state.avail_in = static_cast<uInt>(bytes.size());
+    state.next_out = out.data();
+    state.avail_out = static_cast<uInt>(out.size());
+    if (::deflate(&state, Z_FINISH) != Z_STREAM_END) {
+        std::abort();
+    }
+    out.resize(state.total_out);
+    ::deflateEnd(&state);
+    return out;
+}
+
 // Layout writes an OCI image layout into an existing empty directory.
 class Layout {
 public:
@@ -165,9 +184,13 @@ public:
         return R"({"mediaType":")" + media_type + R"(","digest":")" + digest + R"(","size":)" +
                std::to_string(bytes.size());
     }
-    // image stores a manifest of these layers and this configuration and gives its descriptor.
-    std::string image(const std::vector<Bytes>& layers, const std::string& config,
-                      const std::string& layer_type = "application/vnd.oci.image.layer.v1.tar") {
+    // image stores a manifest of these layers and this configuration and gives its descriptor. An
+    // empty list of diff_ids in the configuration is filled with the digests of unpacked, or else
+    // of the layers as they are.
+    std::string image(const std::vector<Bytes>& layers, std::string config,
+                      const std::string& layer_type = "application/vnd.oci.image.layer.v1.tar",
+                      const std::vector<Bytes>& unpacked = {}) {
+        config = with_digests(std::move(config), unpacked.empty() ? layers : unpacked);
         std::string list;
         for (const Bytes& layer : layers) {
             list += (list.empty() ? "" : ",") + blob(layer, layer_type) + "}";
@@ -177,6 +200,17 @@ public:
             blob(as_bytes(config), "application/vnd.oci.image.config.v1+json") + R"(},"layers":[)" +
             list + "]}";
         return blob(as_bytes(manifest), "application/vnd.oci.image.manifest.v1+json");
+    }
+    static std::string with_digests(std::string config, const std::vector<Bytes>& unpacked) {
+        std::string digests;
+        for (const Bytes& layer : unpacked) {
+            digests += (digests.empty() ? "\"" : ",\"") + digest_of(layer) + "\"";
+        }
+        const std::string none = R"("diff_ids":[])";
+        if (const std::size_t at = config.find(none); at != std::string::npos) {
+            config.insert(at + none.size() - 1, digests);
+        }
+        return config;
     }
     // index writes index.json of whole descriptors.
     void index(const std::string& descriptors) {

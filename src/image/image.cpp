@@ -62,16 +62,17 @@ public:
 
 private:
     Result<> merge_one(const PackedLayer& layer, Compression compression) {
-        const bool hash = !layer.packed && layer.unpacked;
-        crypto::Digest256 digest{};
+        // What was not compressed is verified as it is packed, and not hashed twice.
+        const bool hash = compression != Compression::none;
+        crypto::Digest256 digest = layer.packed.value_or(layer.unpacked);
         auto changes = reader_.read(layer.blob, compression, hash ? &digest : nullptr);
         if (!changes) {
             return std::move(changes).error().while_doing(layer.name);
         }
-        if (hash && digest != *layer.unpacked) {
+        if (digest != layer.unpacked) {
             return Error(ImageErrc::wrong_digest,
                          "expected " + printable(layer.name) + " to unpack to the digest sha256:" +
-                             to_hex(*layer.unpacked) + ", found sha256:" + to_hex(digest));
+                             to_hex(layer.unpacked) + ", found sha256:" + to_hex(digest));
         }
         auto applied = apply_layer(*changes, image_->tree);
         if (!applied) {

@@ -174,9 +174,10 @@ TEST_F(ImageTest, EachWayOfPackingGivesTheSameBytes) {
         const std::string type = name == "plain.tar.gz"    ? ".tar+gzip"
                                  : name == "plain.tar.zst" ? ".tar+zstd"
                                                            : ".tar";
-        layout.index(
-            layout.image({bytes_of(name)}, kConfig, "application/vnd.oci.image.layer.v1" + type) +
-            "}");
+        layout.index(layout.image({bytes_of(name)}, kConfig,
+                                  "application/vnd.oci.image.layer.v1" + type,
+                                  {bytes_of(name == "sorted.tar" ? name : "plain.tar")}) +
+                     "}");
         ramdisks.push_back(ramdisk("oci:" + path("layout-" + name)));
         ASSERT_EQ(run("tar -cf layout.tar -C 'layout-" + name + "' ."), 0);
         ramdisks.push_back(ramdisk("oci:" + path("layout.tar")));
@@ -184,8 +185,7 @@ TEST_F(ImageTest, EachWayOfPackingGivesTheSameBytes) {
         ramdisks.push_back(ramdisk("oci:" + path("layout.tar.gz")));
     }
     const Bytes plain = bytes_of("plain.tar");
-    std::string config = kConfig;
-    config.replace(config.find("[]"), 2, "[\"" + forge::digest_of(plain) + "\"]");
+    const std::string config = Layout::with_digests(kConfig, {plain});
     for (const std::string layer : {"plain.tar", "plain.tar.gz"}) {
         forge::write_file(path("config.json"), as_bytes(config));
         forge::write_file(path("manifest.json"),
@@ -265,8 +265,9 @@ TEST_F(ImageTest, RefusesWhatIsNotIntact) {
     EXPECT_THAT(refusal(reference), HasSubstr("found none"));
     forge::write_file(blob, layer);
     EXPECT_EQ(refusal(reference), "accepted");
-    forge::write_file(layout.blob_path(forge::digest_of(as_bytes(kConfig))),
-                      as_bytes(std::string(kConfig.size(), ' ')));
+    const std::string config = Layout::with_digests(kConfig, {layer});
+    forge::write_file(layout.blob_path(forge::digest_of(as_bytes(config))),
+                      as_bytes(std::string(config.size(), ' ')));
     EXPECT_THAT(refusal(reference), HasSubstr("corrupt image"));
     ASSERT_EQ(::unlink(path("layout/index.json").c_str()), 0);
     EXPECT_THAT(refusal(reference), HasSubstr("index.json"));
@@ -280,6 +281,33 @@ TEST_F(ImageTest, RefusesMediaTypesItDoesNotKnow) {
         layout.image({base_layer()}, kConfig, "application/vnd.oci.image.layer.v1.tar+encrypted") +
         "}");
     EXPECT_THAT(refusal("oci:" + path("layout")), HasSubstr("tar+encrypted"));
+}
+
+TEST_F(ImageTest, OciLayersAreWhatTheConfigurationSays) {
+    const Bytes layer = base_layer();
+    const Bytes other = Tar().file("other", "").end();
+    Layout layout(make_directory("layout"));
+    const auto refusal_of = [&](const Bytes& packed, const std::vector<Bytes>& unpacked) {
+        layout.index(layout.image({packed}, kConfig, "application/vnd.oci.image.layer.v1.tar+gzip",
+                                  unpacked) +
+                     "}");
+        return refusal("oci:" + path("layout"));
+    };
+    const Bytes packed = forge::gzip(layer);
+    for (const Bytes& each : {layer, packed}) {
+        EXPECT_EQ(refusal_of(each, {layer}), "accepted");
+        EXPECT_THAT(refusal_of(each, {other}),
+                    HasSubstr("to unpack to the digest " + forge::digest_of(other) + ", found " +
+                              forge::digest_of(layer)));
+        EXPECT_THAT(refusal_of(each, {layer, layer}),
+                    HasSubstr("a digest for each of 1 layers in the configuration, found 2"));
+    }
+    EXPECT_THAT(refusal_of(packed, {packed}), HasSubstr("corrupt image"));
+    std::string none = kConfig;
+    none.replace(none.find(R"(,"diff_ids":[])"), 14, "");
+    layout.index(layout.image({layer}, none) + "}");
+    EXPECT_THAT(refusal("oci:" + path("layout")),
+                HasSubstr("layers in the configuration, found 0"));
 }
 
 TEST_F(ImageTest, DockerArchiveChecksLayersByTheConfiguration) {

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -12,24 +11,11 @@
 namespace casemate::image {
 namespace {
 
+using forge::gzip;
 using forge::Tar;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-Bytes gzip(ByteView bytes) {
-    z_stream state{};
-    EXPECT_EQ(::deflateInit2(&state, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    Bytes out(::deflateBound(&state, bytes.size()));
-    state.next_in = const_cast<Bytef*>(bytes.data());
-    state.avail_in = static_cast<uInt>(bytes.size());
-    state.next_out = out.data();
-    state.avail_out = static_cast<uInt>(out.size());
-    EXPECT_EQ(::deflate(&state, Z_FINISH), Z_STREAM_END);
-    out.resize(state.total_out);
-    ::deflateEnd(&state);
-    return out;
-}
 
 Bytes zstd(ByteView bytes) {
     Bytes out(::ZSTD_compressBound(bytes.size()));

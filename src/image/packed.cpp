@@ -151,6 +151,18 @@ Error wrong_media_type(const std::string& what, const std::string& found) {
             "expected the media type of " + what + ", found '" + printable(found) + "'"};
 }
 
+// check_layer_count compares rootfs.diff_ids, the digests of the unpacked layers (image-spec
+// config.md), with how many layers there are.
+Result<> check_layer_count(const ImageConfig& config, std::size_t layers) {
+    if (config.layer_digests.size() != layers) {
+        return Error(ImageErrc::malformed, "expected a digest for each of " +
+                                               std::to_string(layers) +
+                                               " layers in the configuration, found " +
+                                               std::to_string(config.layer_digests.size()));
+    }
+    return {};
+}
+
 // docker save and others name a configuration by its digest.
 std::optional<crypto::Digest256> digest_in_name(const std::string& name) {
     std::string base = name.substr(name.rfind('/') + 1);
@@ -191,7 +203,9 @@ Result<PackedImage> find_oci_image(Container& container, const std::string& tag,
     CASEMATE_TRY(const Bytes config, read_blob(container, manifest.config));
     CASEMATE_TRY(image.config, parse_config(config));
     CASEMATE_CHECK(check_platform(image.config, architecture));
-    for (const Descriptor& layer : manifest.layers) {
+    CASEMATE_CHECK(check_layer_count(image.config, manifest.layers.size()));
+    for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+        const Descriptor& layer = manifest.layers[i];
         if (media_type_of(layer.media_type) != MediaType::layer) {
             return wrong_media_type("a layer", layer.media_type);
         }
@@ -199,6 +213,7 @@ Result<PackedImage> find_oci_image(Container& container, const std::string& tag,
         packed.name = "layer " + digest_text(layer.digest);
         CASEMATE_TRY(packed.blob, find_blob(container, layer));
         packed.packed = layer.digest;
+        CASEMATE_TRY(packed.unpacked, parse_digest(image.config.layer_digests[i]));
         image.layers.push_back(std::move(packed));
     }
     return image;
@@ -222,12 +237,7 @@ Result<PackedImage> find_docker_image(Container& container, const std::string& a
     }
     CASEMATE_TRY(image.config, parse_config(config));
     CASEMATE_CHECK(check_platform(image.config, architecture));
-    if (image.config.layer_digests.size() != chosen.layers.size()) {
-        return Error(ImageErrc::malformed, "expected a digest for each of " +
-                                               std::to_string(chosen.layers.size()) +
-                                               " layers in the configuration, found " +
-                                               std::to_string(image.config.layer_digests.size()));
-    }
+    CASEMATE_CHECK(check_layer_count(image.config, chosen.layers.size()));
     for (std::size_t i = 0; i < chosen.layers.size(); ++i) {
         PackedLayer packed;
         packed.name = printable(chosen.layers[i]);

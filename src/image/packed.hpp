@@ -14,12 +14,12 @@
 namespace casemate::image {
 
 // PackedLayer: a layer's file, and what its bytes (packed) or, decompressed, its archive (unpacked)
-// must hash to. At least one is known; neither has been checked yet.
+// must hash to. docker-archive does not say the first. Neither has been checked yet.
 struct PackedLayer {
     std::string name;
     Content blob;
     std::optional<crypto::Digest256> packed;
-    std::optional<crypto::Digest256> unpacked;
+    crypto::Digest256 unpacked{};
 };
 
 struct PackedImage {
