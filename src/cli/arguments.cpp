@@ -54,6 +54,7 @@ struct RunOptions {
     Text enclave_name;
     Text config;
     std::string acceleration;
+    Text boot_timeout;
     bool debug_mode = false;
     bool attach_console = false;
 };
@@ -109,6 +110,12 @@ Outcome read_run(const RunOptions& options, std::string_view environment) {
     if (auto error = take(parse_acceleration(wanted), out.acceleration)) {
         return *std::move(error);
     }
+    if (options.boot_timeout) {
+        if (auto error =
+                take_number32(*options.boot_timeout, "boot-timeout", out.boot_timeout_seconds)) {
+            return *std::move(error);
+        }
+    }
     return Invocation(std::move(out));
 }
 
@@ -133,6 +140,9 @@ Verb add_run_enclave(CLI::App& root, std::string_view environment) {
                   "Show the console after the start; implies --debug-mode");
     app->add_option("--accel", options->acceleration,
                     "auto, kvm or software: how the enclave gets its CPU");
+    app->add_option(
+        "--boot-timeout", options->boot_timeout,
+        "Seconds that the guest has for its heartbeat; 0 or none: by size, 180 or more");
     ids->excludes(count);
     for (auto* option : {ids, count, memory, eif, cid, name, debug}) {
         config->excludes(option);

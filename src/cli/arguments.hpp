@@ -30,6 +30,9 @@ struct RunEnclaveArguments {
     bool debug_mode = false;
     bool attach_console = false;
     Acceleration acceleration = Acceleration::automatic;
+    // Casemate's own: how long the guest has for its heartbeat; 0: nitro-cli's formula (formats.md
+    // 3.1).
+    std::uint32_t boot_timeout_seconds = 0;
 
     bool operator==(const RunEnclaveArguments&) const = default;
 };

@@ -85,6 +85,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"run-enclave --cpu-count 2 --memory 1 --eif-path a --enclave-cid 0x10", "E03"},
         Case{"run-enclave --cpu-count 2 --memory 1 --eif-path a --accel software", "runs"},
         Case{"run-enclave --cpu-count 2 --memory 1 --eif-path a --accel xen", "E03"},
+        Case{"run-enclave --cpu-count 2 --memory 1 --eif-path a --boot-timeout 30", "runs"},
+        Case{"run-enclave --cpu-count 2 --memory 1 --eif-path a --boot-timeout soon", "E03"},
+        Case{"run-enclave --cpu-count 2 --memory 1 --eif-path a --boot-timeout -1", "E03"},
+        Case{"run-enclave --cpu-count 2 --memory 1 --eif-path a --boot-timeout 4294967296", "E03"},
         Case{"run-enclave --config /does/not/exist", "E19"},
         Case{"run-enclave --config /does/not/exist --attach-console", "E19"},
         Case{"run-enclave --config c --cpu-count 2", "usage 2"},
@@ -145,7 +149,7 @@ Arguments parsed_as(const Parsed& parsed) {
 TEST(RunEnclaveArgumentsTest, Values) {
     const auto run = parsed_as<RunEnclaveArguments>(
         parse_line("run-enclave --cpu-ids 1 3 --memory 2G --eif-path a.eif --enclave-cid 16 "
-                   "--enclave-name hello --attach-console --accel kvm"));
+                   "--enclave-name hello --attach-console --accel kvm --boot-timeout 7"));
     EXPECT_THAT(run.cpu_ids, testing::ElementsAre(1, 3));
     EXPECT_FALSE(run.cpu_count.has_value());
     EXPECT_EQ(run.memory_mib, 2048U);
@@ -155,6 +159,7 @@ TEST(RunEnclaveArgumentsTest, Values) {
     EXPECT_TRUE(run.attach_console);
     EXPECT_TRUE(run.debug_mode) << "attach-console implies debug mode";
     EXPECT_EQ(run.acceleration, Acceleration::kvm);
+    EXPECT_EQ(run.boot_timeout_seconds, 7U);
 }
 
 TEST(RunEnclaveArgumentsTest, MemoryUnits) {

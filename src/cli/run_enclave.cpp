@@ -48,6 +48,8 @@ enclave::StartConfiguration configuration_of(const RunEnclaveArguments& argument
     configuration.memory_mib = arguments.memory_mib;
     configuration.debug = arguments.debug_mode;
     configuration.acceleration = acceleration_of(arguments.acceleration);
+    constexpr std::uint64_t kMsPerSecond = 1000;
+    configuration.boot_timeout_ms = arguments.boot_timeout_seconds * kMsPerSecond;
     return configuration;
 }
 

@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -6,26 +8,63 @@
 #include <array>
 #include <csignal>
 
+#include "base/file.hpp"
 #include "base/os_error.hpp"
 #include "base/socket.hpp"
 #include "cli/enclaves.hpp"
 #include "cli/verbs.hpp"
+#include "enclave/errors.hpp"
 
 namespace casemate::cli {
 
 namespace {
 
+// EndingSignals keeps the signals that end a program back while it lives: whoever makes a file that
+// must go holds one from before the file is there.
+class EndingSignals {
+public:
+    EndingSignals() {
+        sigemptyset(&signals_);
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+            sigaddset(&signals_, signal);
+        }
+        ::sigprocmask(SIG_BLOCK, &signals_, &before_);
+        arrived_.reset(::signalfd(-1, &signals_, SFD_CLOEXEC));
+    }
+    EndingSignals(const EndingSignals&) = delete;
+    EndingSignals& operator=(const EndingSignals&) = delete;
+    // A signal that has come ends the program here.
+    ~EndingSignals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+    // Readable when one has come.
+    [[nodiscard]] int fd() const { return arrived_.get(); }
+
+private:
+    sigset_t signals_{};
+    sigset_t before_{};
+    UniqueFd arrived_;
+};
+
 // PortSocket is RUNTIME/parent/PORT while it lives.
 class PortSocket {
 public:
-    explicit PortSocket(std::string path) : path_(std::move(path)) {}
+    PortSocket(const std::string& directory, std::uint32_t port)
+        : directory_(directory), path_(directory + "/" + std::to_string(port)) {}
     PortSocket(const PortSocket&) = delete;
     PortSocket& operator=(const PortSocket&) = delete;
     ~PortSocket() { remove(); }
 
+    [[nodiscard]] const std::string& path() const { return path_; }
+
     Result<> listen() {
-        // A socket that is nobody's any more was left behind by a killed program. The other type
-        // asks without making a connection: EPROTOTYPE where somebody listens.
+        // Between bind and listen a socket looks like one that a killed program left behind.
+        CASEMATE_TRY(const UniqueFd directory, open_file(directory_, O_RDONLY | O_DIRECTORY));
+        while (::flock(directory.get(), LOCK_EX) != 0) {
+            if (errno != EINTR) {
+                return os_error("lock " + directory_);
+            }
+        }
+        // The other type asks without making a connection: EPROTOTYPE where somebody listens.
         const auto other = connect_unix(path_, SOCK_DGRAM);
         if (!other && other.error().is(static_cast<Errno>(ECONNREFUSED))) {
             ::unlink(path_.c_str());
@@ -34,17 +73,10 @@ public:
         return {};
     }
 
-    // accept_one waits for a connection, or for a signal that ends the program: then nothing.
-    Result<UniqueFd> accept_one() {
-        sigset_t signals;
-        sigset_t before;
-        sigemptyset(&signals);
-        for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-            sigaddset(&signals, signal);
-        }
-        ::sigprocmask(SIG_BLOCK, &signals, &before);
-        const UniqueFd ended(::signalfd(-1, &signals, SFD_CLOEXEC));
-        std::array<pollfd, 2> ready{{{socket_.get(), POLLIN, 0}, {ended.get(), POLLIN, 0}}};
+    // accept_one waits for a connection, or for a signal that ends the program: then nothing. The
+    // port is free again afterwards.
+    Result<UniqueFd> accept_one(const EndingSignals& signals) {
+        std::array<pollfd, 2> ready{{{socket_.get(), POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
         while (::poll(ready.data(), ready.size(), -1) < 0 && errno == EINTR) {
         }
         UniqueFd stream;
@@ -52,9 +84,7 @@ public:
             stream.reset(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
         }
         const Error error = os_error("accept a connection");
-        // One connection only: the next is refused from here on.
         remove();
-        ::sigprocmask(SIG_SETMASK, &before, nullptr);
         if (!stream.valid()) {
             return error;
         }
@@ -69,9 +99,25 @@ private:
         }
     }
 
+    std::string directory_;
     std::string path_;
     UniqueFd socket_;
 };
+
+// One connection only: the next is refused from there on.
+Result<UniqueFd> take_connection(const std::string& directory, std::uint32_t number,
+                                 Output& output) {
+    const EndingSignals signals;
+    PortSocket port(directory, number);
+    if (const auto listening = port.listen(); !listening) {
+        return Error(enclave::EnclaveErrc::socket, "expected port " + std::to_string(number) +
+                                                       " to be free, found " +
+                                                       listening.error().message());
+    }
+    output.say("Listening at port " + std::to_string(number) + " of the parent (" + port.path() +
+               ")");
+    return port.accept_one(signals);
+}
 
 }  // namespace
 
@@ -85,17 +131,7 @@ int vsock_listen(const VsockListenArguments& arguments, Output& output) {
     if (!made) {
         return output.fail(ErrorCode::file_operation, made.error());
     }
-    const std::string path = paths->parent_ports() + "/" + std::to_string(arguments.port);
-    PortSocket port(path);
-    const auto listening = port.listen();
-    if (!listening) {
-        return output.fail(ErrorCode::socket, "expected port " + std::to_string(arguments.port) +
-                                                  " to be free, found " +
-                                                  listening.error().message());
-    }
-    output.say("Listening at port " + std::to_string(arguments.port) + " of the parent (" + path +
-               ")");
-    const auto stream = port.accept_one();
+    const auto stream = take_connection(paths->parent_ports(), arguments.port, output);
     if (!stream) {
         return output.fail(ErrorCode::socket, stream.error());
     }
