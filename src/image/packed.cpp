@@ -163,6 +163,40 @@ Result<> check_layer_count(const ImageConfig& config, std::size_t layers) {
     return {};
 }
 
+Result<std::vector<PackedLayer>> oci_layers(Container& container,
+                                            const std::vector<Descriptor>& descriptors,
+                                            const ImageConfig& config) {
+    CASEMATE_CHECK(check_layer_count(config, descriptors.size()));
+    std::vector<PackedLayer> layers;
+    for (std::size_t i = 0; i < descriptors.size(); ++i) {
+        if (media_type_of(descriptors[i].media_type) != MediaType::layer) {
+            return wrong_media_type("a layer", descriptors[i].media_type);
+        }
+        PackedLayer layer;
+        layer.name = "layer " + digest_text(descriptors[i].digest);
+        CASEMATE_TRY(layer.blob, find_blob(container, descriptors[i]));
+        layer.packed = descriptors[i].digest;
+        CASEMATE_TRY(layer.unpacked, parse_digest(config.layer_digests[i]));
+        layers.push_back(std::move(layer));
+    }
+    return layers;
+}
+
+Result<std::vector<PackedLayer>> docker_layers(Container& container,
+                                               const std::vector<std::string>& names,
+                                               const ImageConfig& config) {
+    CASEMATE_CHECK(check_layer_count(config, names.size()));
+    std::vector<PackedLayer> layers;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        PackedLayer layer;
+        layer.name = printable(names[i]);
+        CASEMATE_TRY(layer.blob, container.find(names[i]));
+        CASEMATE_TRY(layer.unpacked, parse_digest(config.layer_digests[i]));
+        layers.push_back(std::move(layer));
+    }
+    return layers;
+}
+
 // docker save and others name a configuration by its digest.
 std::optional<crypto::Digest256> digest_in_name(const std::string& name) {
     std::string base = name.substr(name.rfind('/') + 1);
@@ -203,19 +237,7 @@ Result<PackedImage> find_oci_image(Container& container, const std::string& tag,
     CASEMATE_TRY(const Bytes config, read_blob(container, manifest.config));
     CASEMATE_TRY(image.config, parse_config(config));
     CASEMATE_CHECK(check_platform(image.config, architecture));
-    CASEMATE_CHECK(check_layer_count(image.config, manifest.layers.size()));
-    for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
-        const Descriptor& layer = manifest.layers[i];
-        if (media_type_of(layer.media_type) != MediaType::layer) {
-            return wrong_media_type("a layer", layer.media_type);
-        }
-        PackedLayer packed;
-        packed.name = "layer " + digest_text(layer.digest);
-        CASEMATE_TRY(packed.blob, find_blob(container, layer));
-        packed.packed = layer.digest;
-        CASEMATE_TRY(packed.unpacked, parse_digest(image.config.layer_digests[i]));
-        image.layers.push_back(std::move(packed));
-    }
+    CASEMATE_TRY(image.layers, oci_layers(container, manifest.layers, image.config));
     return image;
 }
 
@@ -237,14 +259,7 @@ Result<PackedImage> find_docker_image(Container& container, const std::string& a
     }
     CASEMATE_TRY(image.config, parse_config(config));
     CASEMATE_CHECK(check_platform(image.config, architecture));
-    CASEMATE_CHECK(check_layer_count(image.config, chosen.layers.size()));
-    for (std::size_t i = 0; i < chosen.layers.size(); ++i) {
-        PackedLayer packed;
-        packed.name = printable(chosen.layers[i]);
-        CASEMATE_TRY(packed.blob, container.find(chosen.layers[i]));
-        CASEMATE_TRY(packed.unpacked, parse_digest(image.config.layer_digests[i]));
-        image.layers.push_back(std::move(packed));
-    }
+    CASEMATE_TRY(image.layers, docker_layers(container, chosen.layers, image.config));
     return image;
 }
 
