@@ -1,6 +1,7 @@
 #include "base/fd.hpp"
 
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -50,6 +51,19 @@ Result<UniqueFd> make_memory_file(const std::string& name, std::uint64_t size) {
     }
     if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
         return os_error("size memory file " + name + " to " + std::to_string(size) + " bytes");
+    }
+    return fd;
+}
+
+Result<UniqueFd> make_huge_memory_file(const std::string& name, std::uint64_t size) {
+    UniqueFd fd(
+        ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | MFD_HUGE_2MB));
+    if (!fd.valid()) {
+        return os_error("make memory file " + name + " of 2 MiB pages");
+    }
+    // A page that is missing later would be a SIGBUS in whoever touches it first.
+    if (::fallocate(fd.get(), 0, 0, static_cast<off_t>(size)) != 0) {
+        return os_error("take " + std::to_string(size / kHugePageSize) + " pages of 2 MiB");
     }
     return fd;
 }

@@ -51,6 +51,11 @@ struct FdPair {
 // make_memory_file: an anonymous file of size bytes, sealable, closed on exec, empty of pages.
 [[nodiscard]] Result<UniqueFd> make_memory_file(const std::string& name, std::uint64_t size);
 
+// make_huge_memory_file: the same of the machine's reserved 2 MiB pages (kHugePageSize), all taken
+// at once; size is a multiple of their size. Errno ENOSPC or ENOMEM where too few are free.
+inline constexpr std::uint64_t kHugePageSize = 2ULL << 20U;
+[[nodiscard]] Result<UniqueFd> make_huge_memory_file(const std::string& name, std::uint64_t size);
+
 // duplicate makes a second descriptor of the same file, closed on exec.
 [[nodiscard]] Result<UniqueFd> duplicate(int fd);
 

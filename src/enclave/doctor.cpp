@@ -114,7 +114,9 @@ Finding examine_hugepages() {
     const bool some = std::strtoul(count.c_str(), nullptr, 10) > 0;
     return {"Huge pages", Health::good,
             some ? count.substr(0, count.find('\n')) + " reserved" : "none reserved",
-            some ? "" : "guest memory is made of ordinary pages", ""};
+            some ? "guest memory is made of them where enough are free (--accel kvm)"
+                 : "guest memory is made of ordinary pages",
+            ""};
 }
 
 Finding examine_vsock() {

@@ -124,7 +124,12 @@ Result<> Supervision::check_request() {
     acceleration_ = chosen.acceleration;
     acceleration_reason_ = chosen.reason;
     record_.acceleration = name_of(acceleration_);
+    take_huge_pages();
     CASEMATE_TRY(std::uint64_t available, available_memory_mib());
+    if (memory_.valid()) {
+        // Taken already, and not of what the kernel counts as available.
+        available = configuration_.memory_mib;
+    }
     CASEMATE_CHECK(check_memory(image_bytes_, configuration_.memory_mib, available));
     if (acceleration_ == Acceleration::software) {
         // The emulated machine needs some for itself.
@@ -135,6 +140,18 @@ Result<> Supervision::check_request() {
     CASEMATE_CHECK(check_memory(image_bytes_, configuration_.memory_mib, available));
     record_.image_metadata = read_metadata(image_.get());
     return {};
+}
+
+void Supervision::take_huge_pages() {
+    const std::uint64_t bytes = configuration_.memory_mib * kMiB;
+    // The emulated machine reads the file through its disk, where large pages gain nothing.
+    if (acceleration_ != Acceleration::kvm || bytes % kHugePageSize != 0) {
+        return;
+    }
+    auto memory = make_huge_memory_file("casemate-guest", bytes);
+    if (memory) {
+        memory_ = std::move(*memory);
+    }
 }
 
 void Supervision::tell_acceleration() {
@@ -214,7 +231,11 @@ Result<> Supervision::watch_channel() {
 
 Result<> Supervision::start_loader() {
     const std::uint64_t memory_bytes = configuration_.memory_mib * kMiB;
-    CASEMATE_TRY(memory_, make_memory_file("casemate-guest", memory_bytes));
+    const bool huge = memory_.valid();
+    if (!huge) {
+        CASEMATE_TRY(memory_, make_memory_file("casemate-guest", memory_bytes));
+    }
+    say(std::string("guest memory: ") + (huge ? "reserved 2 MiB pages" : "ordinary pages"));
     CASEMATE_TRY(FdPair requests, make_socket_pair(SOCK_SEQPACKET));
     nsm_requests_ = std::move(requests.first);
     UniqueFd control;

@@ -54,6 +54,7 @@ private:
     // Starting.
     [[nodiscard]] Result<> prepare();
     [[nodiscard]] Result<> check_request();
+    void take_huge_pages();
     void tell_acceleration();
     [[nodiscard]] Result<> open_history();
     [[nodiscard]] Result<> open_sockets();

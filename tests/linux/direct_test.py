@@ -94,6 +94,26 @@ class Direct(unittest.TestCase):
         record = self.failed(print_text(b"first words\n") + RESET, "--debug-mode")
         self.assertIn("first words", self.machine.run("logs", record["EnclaveID"]).stdout)
 
+    def test_guest_memory_is_of_reserved_huge_pages_where_enough_are_free(self):
+        pool = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
+        free, count = pool / "free_hugepages", pool / "nr_hugepages"
+        if not os.access(count, os.W_OK):
+            self.skipTest("SKIPPED: the machine's huge pages can't be reserved by this user")
+        before = int(count.read_text())
+        self.addCleanup(count.write_text, str(before))
+        # 64 MiB are 32 pages.
+        count.write_text(str(before + 32))
+        if int(free.read_text()) < 32:
+            self.skipTest("SKIPPED: the kernel has no 32 free huge pages to reserve")
+        self.assertIn("guest memory: reserved 2 MiB pages", self.log_of(RESET))
+        self.assertEqual(int(free.read_text()), int(count.read_text()))
+        count.write_text(str(before))
+        if int(free.read_text()) < 32:
+            self.assertIn("guest memory: ordinary pages", self.log_of(RESET))
+
+    def log_of(self, code):
+        return self.machine.run("logs", self.failed(code)["EnclaveID"]).stdout
+
     def test_each_killed_process_takes_the_enclave_with_it(self):
         for part in ("casemate-vmm", "casemate-nsm"):
             with self.subTest(part=part):
