@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "base/os_error.hpp"
 
@@ -102,9 +103,12 @@ Result<Packet> receive_packet(int socket, std::size_t max_size) {
     message.msg_control = control.bytes.data();
     message.msg_controllen = control.bytes.size();
     ssize_t got = 0;
+    // A peer that closed without reading all is told once, before what it said last.
+    bool told_reset = false;
     do {
         got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+    } while (got < 0 &&
+             (errno == EINTR || (errno == ECONNRESET && !std::exchange(told_reset, true))));
     if (got < 0) {
         return os_error("receive a packet");
     }

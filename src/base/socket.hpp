@@ -28,7 +28,8 @@ struct Packet {
 [[nodiscard]] Result<> send_packet(int socket, ByteView bytes, std::span<const int> fds = {});
 
 // receive_packet receives one message of at most max_size bytes; a longer one, or one with more
-// than kMaxPacketFds descriptors, is Errno EMSGSIZE. EAGAIN as for send_packet.
+// than kMaxPacketFds descriptors, is Errno EMSGSIZE. EAGAIN as for send_packet. What a peer sent is
+// received even when it has closed without reading everything.
 [[nodiscard]] Result<Packet> receive_packet(int socket, std::size_t max_size);
 
 // listen_unix binds path with the given mode and listens; type is SOCK_STREAM or SOCK_SEQPACKET,

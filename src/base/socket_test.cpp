@@ -35,6 +35,20 @@ TEST(Packet, CarriesDescriptorsAndKeepsItsBounds) {
     EXPECT_TRUE(end->end_of_stream);
 }
 
+TEST(Packet, LastWordsArriveFromAPeerThatDidNotReadAll) {
+    auto pair = make_socket_pair(SOCK_SEQPACKET);
+    ASSERT_TRUE(pair.ok());
+    ASSERT_TRUE(send_packet(pair->second.get(), as_bytes("unread")).ok());
+    ASSERT_TRUE(send_packet(pair->first.get(), as_bytes("last words")).ok());
+    pair->first.reset();
+    const auto words = receive_packet(pair->second.get(), 16);
+    ASSERT_TRUE(words.ok()) << words.error().message();
+    EXPECT_EQ(as_text(words->bytes), "last words");
+    const auto end = receive_packet(pair->second.get(), 16);
+    ASSERT_TRUE(end.ok());
+    EXPECT_TRUE(end->end_of_stream);
+}
+
 TEST(Packet, LongerThanAllowedIsRefused) {
     auto pair = make_socket_pair(SOCK_SEQPACKET);
     ASSERT_TRUE(pair.ok());

@@ -40,6 +40,9 @@ Error missing(const std::string& what, const std::string& remedy) {
 
 Result<std::string> find_qemu() {
     const std::string named = environment("CASEMATE_QEMU");
+    if (!named.empty() && ::access(named.c_str(), X_OK) != 0) {
+        return missing("a program at " + named, "CASEMATE_QEMU names it");
+    }
     if (!named.empty()) {
         return named;
     }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -161,11 +162,18 @@ std::string execute(const std::vector<std::string>& words) {
         in_background(spin_for_ever, nullptr);
         return "ok";
     }
+    if (verb == "orphans" && count == 2) {
+        return leave_orphans(number(words[1]));
+    }
+    if (verb == "deaf" && count == 1) {
+        return std::signal(SIGTERM, SIG_IGN) == SIG_ERR ? errno_text(errno) : "ok";
+    }
     if (verb == "panic" && count == 1) {
         return panic_kernel();
     }
     return "error expected connect CID PORT, send CID PORT BYTES, fanout N [PORT], cpus, nsm "
-           "describe|pcr N|random, id, env NAME, say TEXT, spin, panic, abort or exit N";
+           "describe|pcr N|random, id, env NAME, say TEXT, spin, orphans N, deaf, panic, abort or "
+           "exit N";
 }
 
 void commands(int stream, std::uint64_t) {

@@ -61,6 +61,9 @@ std::string upload(std::uint32_t cid, std::uint32_t port, std::uint64_t bytes);
 std::string fan_out(std::uint64_t streams, std::uint32_t port);
 // nsm_request: "describe", "pcr N" or "random" to /dev/nsm; the response in hexadecimal.
 std::string nsm_request(const std::vector<std::string>& words);
+// leave_orphans makes processes whose parent ends before them, and waits until process 1 has
+// collected each.
+std::string leave_orphans(std::uint64_t count);
 // panic_kernel does not return when it succeeds; it returns why it did not.
 std::string panic_kernel();
 std::string errno_text(int error);

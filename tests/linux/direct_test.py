@@ -5,11 +5,11 @@ module and VMM with images whose kernel is a few instructions, since some machin
 import os
 import pathlib
 import signal
-import struct
 import subprocess
 import tempfile
 import unittest
 
+from forge import elf
 from harness import CASEMATE, Machine, eventually
 
 # 64-bit code; see the instruction set reference for each.
@@ -21,15 +21,6 @@ TRIPLE_FAULT = bytes.fromhex("6a00" "6a00" "0f011c24" "cc")  # lidt of an empty 
 def print_text(text):
     """Writes to the serial port: mov dx,0x3f8, then for each byte mov al,byte; out dx,al."""
     return b"\x66\xba\xf8\x03" + b"".join(b"\xb0" + bytes([byte]) + b"\xee" for byte in text)
-
-
-def elf(code):
-    """An ELF program of one segment at 2 MiB, as a vmlinux is one."""
-    address, offset = 0x200000, 0x1000
-    header = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9) + struct.pack(
-        "<HHIQQQIHHHHHH", 2, 62, 1, address, 64, 0, 0, 64, 56, 1, 0, 0, 0)
-    segment = struct.pack("<IIQQQQQQ", 1, 5, offset, address, address, len(code), len(code), 0x1000)
-    return (header + segment).ljust(offset, b"\0") + code
 
 
 class Direct(unittest.TestCase):
