@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 
@@ -90,14 +91,23 @@ void ControlServer::accept_some() {
         return;
     }
     const int fd = socket.get();
+    const bool foreign = !may_command(fd);
     // Clients above the limit are sent away: this one's time is not theirs to take.
-    if (clients_.size() >= kMaxControlClients ||
+    if (!has_room(foreign) ||
         !loop_->add(fd, EPOLLIN, [this, fd](std::uint32_t events) { handle(fd, events); })) {
         return;
     }
     Client& client = clients_[fd];
     client.socket = std::move(socket);
+    client.foreign = foreign;
     client.timer = loop_->after(kControlTime, [this, fd] { drop(fd); });
+}
+
+bool ControlServer::has_room(bool foreign) const {
+    const auto others = std::count_if(clients_.begin(), clients_.end(),
+                                      [](const auto& entry) { return entry.second.foreign; });
+    return clients_.size() < kMaxControlClients &&
+           !(foreign && static_cast<std::size_t>(others) >= kMaxForeignClients);
 }
 
 void ControlServer::handle(int socket, std::uint32_t events) {
@@ -157,7 +167,7 @@ void ControlServer::serve_privileged(Client& client, const std::string& request)
                              "expected describe, terminate or console, found another request"));
         return;
     }
-    if (!may_command(client.socket.get())) {
+    if (client.foreign) {
         refuse(client, Error(EnclaveErrc::not_permitted,
                              "only the user who started the enclave, and root, may do that"));
         return;

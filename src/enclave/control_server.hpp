@@ -17,6 +17,8 @@
 namespace casemate::enclave {
 
 inline constexpr std::size_t kMaxControlClients = 64;
+// Of these, how many may be other users': the rest is kept for who may end the enclave.
+inline constexpr std::size_t kMaxForeignClients = 32;
 inline constexpr std::size_t kMaxControlRequest = 4096;
 // How long a client has for its request, and for taking its answer.
 inline constexpr std::chrono::seconds kControlTime{10};
@@ -49,11 +51,14 @@ private:
         EventLoop::TimerId timer = 0;
         std::string request;
         std::string answer;
+        // Another user than the enclave's owner and root.
+        bool foreign = true;
         bool waits_for_end = false;
         bool wants_console = false;
     };
 
     void accept_some();
+    [[nodiscard]] bool has_room(bool foreign) const;
     void handle(int socket, std::uint32_t events);
     void read_request(Client& client);
     void serve(Client& client);

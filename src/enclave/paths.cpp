@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
@@ -28,6 +30,12 @@ std::string home() {
         directory = user != nullptr && user->pw_dir != nullptr ? user->pw_dir : "";
     }
     return directory;
+}
+
+std::string octal(unsigned number) {
+    std::array<char, 12> text{};
+    std::snprintf(text.data(), text.size(), "%04o", number);
+    return text.data();
 }
 
 Error no_home(std::string_view purpose, std::string_view other) {
@@ -56,6 +64,22 @@ Result<> make_directory(const std::string& path, mode_t mode, std::string_view m
                                                   ", found " +
                                                   std::string(describe(static_cast<Errno>(errno))) +
                                                   "; " + std::string(moved_by) + " moves it");
+}
+
+Result<> check_owner(const std::string& path, std::string_view moved_by) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+        return os_error("look at " + path);
+    }
+    const bool ours = status.st_uid == ::geteuid() || status.st_uid == 0;
+    if (ours && (status.st_mode & S_IWOTH) == 0) {
+        return {};
+    }
+    return Error(EnclaveErrc::file_operation,
+                 "expected the directory " + path +
+                     " to be this user's or root's, and not everybody's to write to; found user " +
+                     std::to_string(status.st_uid) + "'s with mode " +
+                     octal(status.st_mode & 07777U) + "; " + std::string(moved_by) + " moves it");
 }
 
 }  // namespace
@@ -104,6 +128,11 @@ Result<> make_directories(const Paths& paths) {
     CASEMATE_CHECK(make_directory(paths.cids(), 0755, "CASEMATE_RUNTIME_DIR"));
     CASEMATE_CHECK(make_directory(paths.parent_ports(), 0755, "CASEMATE_RUNTIME_DIR"));
     return {};
+}
+
+Result<> check_directories(const Paths& paths) {
+    CASEMATE_CHECK(check_owner(paths.state, "CASEMATE_STATE_DIR"));
+    return check_owner(paths.runtime, "CASEMATE_RUNTIME_DIR");
 }
 
 }  // namespace casemate::enclave

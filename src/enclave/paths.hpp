@@ -52,4 +52,9 @@ struct Paths {
 // 0755. Errors: EnclaveErrc::file_operation, saying which directory and which variable moves it.
 [[nodiscard]] Result<> make_directories(const Paths& paths);
 
+// check_directories refuses a state or runtime directory that another user but root owns, or that
+// everybody may write to: they decide what its sockets, records and logs are. What lies below has
+// been made by this user then, or handed to somebody on purpose. Errors: as make_directories.
+[[nodiscard]] Result<> check_directories(const Paths& paths);
+
 }  // namespace casemate::enclave

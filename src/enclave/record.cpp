@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/file.hpp"
+#include "eif/metadata.hpp"
 #include "enclave/errors.hpp"
 
 namespace casemate::enclave {
@@ -281,6 +282,10 @@ Result<EnclaveRecord> parse_record(std::string_view text) {
         return Error(EnclaveErrc::json, reader.problem() + " in an enclave's record");
     }
     return record;
+}
+
+std::string presentable_metadata(ByteView section) {
+    return eif::parse_metadata(section) ? std::string(as_text(section)) : std::string();
 }
 
 std::int64_t now_ms() {

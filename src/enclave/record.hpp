@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "base/result.hpp"
 
 namespace casemate::enclave {
@@ -100,6 +101,10 @@ inline constexpr std::size_t kMaxRecordSize = std::size_t{4} << 20U;
 [[nodiscard]] std::string to_json(const EnclaveRecord& record);
 // parse_record refuses what to_json does not write: EnclaveErrc::json.
 [[nodiscard]] Result<EnclaveRecord> parse_record(std::string_view json);
+
+// presentable_metadata gives an image's metadata section as a record carries it: empty unless it is
+// the JSON that it has to be, since a record with anything else could not be read again.
+[[nodiscard]] std::string presentable_metadata(ByteView section);
 
 // now_ms: the wall clock, in milliseconds since 1970.
 [[nodiscard]] std::int64_t now_ms();

@@ -23,9 +23,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The registry's own lock orders those who add, remove and clear up.
+// The registry's own lock orders those who add, remove and clear up. Lock files are the owner's
+// alone: whoever can open one can hold it, and would keep everybody waiting.
 Result<UniqueFd> locked(const std::string& path, int open_flags, int operation) {
-    CASEMATE_TRY(UniqueFd file, open_file(path, open_flags, 0644));
+    CASEMATE_TRY(UniqueFd file, open_file(path, open_flags, 0600));
     int status = 0;
     do {
         status = ::flock(file.get(), operation);
@@ -81,6 +82,18 @@ void remove_cid(const Paths& paths, std::uint32_t cid, const std::string& id) {
     const fs::path target = fs::read_symlink(paths.cid(cid), error);
     if (!error && target.string().find("/" + id + "/") != std::string::npos) {
         fs::remove(paths.cid(cid), error);
+    }
+}
+
+// What leads to an enclave whose record can't be read: nothing may keep its CID for ever.
+void remove_cids(const Paths& paths, const std::string& id) {
+    for (const std::string& name : names_in(paths.cids())) {
+        std::error_code error;
+        const fs::path link = fs::path(paths.cids()) / name;
+        const fs::path target = fs::read_symlink(link, error);
+        if (!error && target.string().find("/" + id + "/") != std::string::npos) {
+            fs::remove(link, error);
+        }
     }
 }
 
@@ -163,7 +176,6 @@ void Registry::clear_up(const std::string& id) const {
         for (const ChildProcess& child : record->children) {
             kill_child(child);
         }
-        remove_cid(paths_, record->cid, id);
         if (!record->end) {
             record->end = End{EndKind::supervisor_killed,
                               "its supervisor (casemate-enclave, process " +
@@ -176,6 +188,7 @@ void Registry::clear_up(const std::string& id) const {
         }
         static_cast<void>(write_record(paths_.history(id) + "/record.json", *record, 0600));
     }
+    remove_cids(paths_, id);
     std::error_code error;
     fs::remove_all(paths_.enclave(id), error);
 }
@@ -291,6 +304,7 @@ std::string Registry::free_name(const std::string& wanted,
 
 Result<Registration> Registry::register_enclave(EnclaveRecord& record) {
     CASEMATE_CHECK(make_directories(paths_));
+    CASEMATE_CHECK(check_directories(paths_));
     CASEMATE_TRY(const UniqueFd registry_lock, lock_registry());
     const std::vector<std::string> alive = sweep();
     forget_old_histories(alive);

@@ -1,5 +1,8 @@
 #include "enclave/registry.hpp"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -98,6 +101,71 @@ TEST_F(RegistryTest, LeftoversOfADeadSupervisorAreClearedAndTold) {
     ASSERT_THAT(histories, SizeIs(1));
     EXPECT_EQ(histories[0].end->kind, EndKind::supervisor_killed);
     EXPECT_EQ(histories[0].state, EnclaveState::ended);
+}
+
+TEST_F(RegistryTest, ALeftoverWithoutAReadableRecordKeepsNoCid) {
+    const std::string dead = "i-0-enc5";
+    ASSERT_TRUE(make_directories(paths_));
+    fs::create_directories(paths_.enclave(dead));
+    fs::create_symlink("../enclaves/" + dead + "/vsock", paths_.cid(30));
+    fs::create_symlink("../enclaves/i-0-enc55/vsock", paths_.cid(31));
+    std::ofstream(paths_.enclave(dead) + "/lock") << "";
+    std::ofstream(paths_.enclave(dead) + "/state.json") << "no record";
+    EXPECT_THAT(Registry(paths_).living(), IsEmpty());
+    EXPECT_FALSE(fs::exists(paths_.enclave(dead)));
+    EXPECT_FALSE(fs::is_symlink(paths_.cid(30)));
+    EXPECT_TRUE(fs::is_symlink(paths_.cid(31)));
+}
+
+TEST_F(RegistryTest, HostileMetadataStaysOutOfTheRecord) {
+    const std::string good =
+        R"({"ImageName":"n","ImageVersion":"1","BuildMetadata":{"BuildTime":"","BuildTool":"",)"
+        R"("BuildToolVersion":"","OperatingSystem":"","KernelVersion":""}})";
+    for (const std::string& section :
+         {good, std::string("\xff\xfe"), std::string(1U << 20U, '\x01'), std::string("{}")}) {
+        EnclaveRecord record;
+        record.image_metadata = presentable_metadata(as_bytes(section));
+        const auto registration = add(record);
+        ASSERT_TRUE(registration) << registration.error().message();
+        const auto read = Registry(paths_).read_living(record.id);
+        ASSERT_TRUE(read) << read.error().message();
+        EXPECT_EQ(read->image_metadata, section == good ? good : "");
+    }
+}
+
+TEST_F(RegistryTest, LocksAreTheOwnersAlone) {
+    const mode_t before = ::umask(0);
+    EnclaveRecord record;
+    const auto registration = add(record);
+    ::umask(before);
+    ASSERT_TRUE(registration);
+    for (const std::string& lock :
+         {paths_.runtime + "/lock", paths_.enclave(record.id) + "/lock"}) {
+        EXPECT_EQ(fs::status(lock).permissions(), fs::perms(0600)) << lock;
+    }
+}
+
+TEST_F(RegistryTest, DirectoriesThatOthersDecideAboutAreRefused) {
+    ASSERT_TRUE(make_directories(paths_));
+    for (const std::string& place : {paths_.state, paths_.runtime}) {
+        EnclaveRecord record;
+        fs::permissions(place, fs::perms(01777));
+        const auto refused = add(record);
+        ASSERT_FALSE(refused) << place;
+        EXPECT_TRUE(refused.error().is(EnclaveErrc::file_operation));
+        fs::permissions(place, fs::perms(0755));
+        EXPECT_TRUE(add(record));
+    }
+}
+
+TEST_F(RegistryTest, AnotherUsersDirectoriesAreRefused) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "only root can make another user's directory";
+    }
+    ASSERT_TRUE(make_directories(paths_));
+    ASSERT_EQ(::chown(paths_.runtime.c_str(), 12345, 12345), 0);
+    EnclaveRecord record;
+    EXPECT_FALSE(add(record));
 }
 
 TEST_F(RegistryTest, OldHistoriesAreForgottenTheOldestFirst) {

@@ -39,7 +39,7 @@ std::string list_text(const std::vector<std::uint32_t>& numbers) {
     return "[" + text + "]";
 }
 
-// The image's metadata as it is; empty when it has none. Whether the image is good is for
+// The image's metadata; empty when it has none to show. Whether the image is good is for
 // casemate-nsm to say.
 std::string read_metadata(int image) {
     const auto index = eif::read_index(image);
@@ -48,7 +48,7 @@ std::string read_metadata(int image) {
         return "";
     }
     const auto bytes = eif::read_section(image, *section, eif::kMaxMetadataSize);
-    return bytes ? std::string(as_text(*bytes)) : "";
+    return bytes ? presentable_metadata(*bytes) : "";
 }
 
 }  // namespace
