@@ -1,6 +1,7 @@
 #include "enclave/packet_channel.hpp"
 
 #include <sys/epoll.h>
+#include <utility>
 
 #include "base/os_error.hpp"
 
@@ -42,7 +43,7 @@ void PacketChannel::fail(const std::string& reason) {
     if (socket_.valid()) {
         close();
         // The handler may open this channel anew.
-        const Closed closed = std::move(closed_);
+        const Closed closed = std::exchange(closed_, nullptr);
         closed(reason);
     }
 }
