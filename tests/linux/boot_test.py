@@ -1,5 +1,6 @@
 """Images made elsewhere and images that fail to boot; an image's configuration, console and end."""
 
+import concurrent.futures
 import contextlib
 import gzip
 import json
@@ -9,10 +10,12 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zlib
 
 import forge
-from harness import BINARY_DIR, CASEMATE, Enclave, LinuxGuestTest, eventually
+from harness import BINARY_DIR, CASEMATE, ECHO, Enclave, LinuxGuestTest, eventually
 from lifecycle_test import nsm
+from stream_test import expected_pattern
 
 INIT = BINARY_DIR / "lib/casemate/init"
 PEER = BINARY_DIR / "tests/guest-root/bin/guest-peer"
@@ -160,6 +163,29 @@ class Container(LinuxGuestTest):
                 return "".join(lines)
         raise AssertionError(f"expected {text}, found the end after {''.join(lines)[-2000:]}")
 
+    def verb(self, *arguments):
+        process = subprocess.Popen([CASEMATE, "vsock", *map(str, arguments)],
+                                   env=self.machine.environment, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.stack.enter_context(process)
+        self.stack.callback(process.kill)
+        return process
+
+    def talk_by_the_vsock_verbs(self):
+        """To the guest's echo service and back; and what the guest sends to a port of the parent."""
+        connected = self.verb("connect", self.enclave.cid, ECHO)
+        self.assertEqual(connected.communicate(b"there and back", timeout=60),
+                         (b"there and back", b""))
+        self.assertEqual(connected.returncode, 0)
+        listening = self.verb("listen", 7005)
+        self.assertIn(b"Listening", listening.stderr.readline())
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(self.enclave.command, "send 3 7005 131072")
+            received, _ = listening.communicate(b"the parent's answer\n", timeout=60)
+            self.assertEqual(asked.result(), "ok the parent's answer")
+        self.assertEqual((len(received), zlib.crc32(received)), (131072, expected_pattern(131072)))
+        self.assertEqual(listening.returncode, 0)
+
     def test_from_start_to_end(self):
         enclave = self.enclave
         self.assertEqual((enclave.cid, enclave.description["EnclaveName"]), (4711, "life"))
@@ -171,6 +197,8 @@ class Container(LinuxGuestTest):
         self.assertEqual(taken.returncode, 39)
         self.assertIn("[ E29 ]", taken.stderr)
         self.assertIn("CID 4711 belongs to an enclave that is running", taken.stderr)
+
+        self.talk_by_the_vsock_verbs()
 
         reader = self.started("console", "--enclave-name", "life")
         asleep = self.started("console", "--enclave-id", enclave.id)

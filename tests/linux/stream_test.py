@@ -4,10 +4,12 @@ import concurrent.futures
 import hashlib
 import os
 import socket
+import time
 import unittest
 import zlib
 
-from harness import ECHO, SINK, SOURCE, LinuxGuestTest
+from harness import ECHO, SINK, SOURCE, LinuxGuestTest, eventually
+from lifecycle_test import descendants
 
 MEGABYTES = 100 * 1024 * 1024
 
@@ -84,6 +86,27 @@ class Streams(LinuxGuestTest):
 
         with concurrent.futures.ThreadPoolExecutor(200) as pool:
             self.assertEqual(list(pool.map(converse, range(200))), [True] * 200)
+
+    def test_ended_streams_leave_no_descriptors(self):
+        self.enclave.dial_when_up(ECHO).close()
+        supervisor = self.enclave.description["ProcessID"]
+
+        def descriptors():
+            return {pid: len(os.listdir(f"/proc/{pid}/fd"))
+                    for pid in (supervisor, *descendants(supervisor))}
+
+        def quiet():
+            first = descriptors()
+            time.sleep(0.5)
+            return first if first == descriptors() else None
+
+        before = eventually(quiet, "the streams of the other tests gone")
+        for _ in range(50):
+            with self.enclave.dial(ECHO) as stream:
+                stream.sendall(b"x")
+            with self.assertRaises(ConnectionRefusedError):
+                self.enclave.dial(4999)
+        eventually(lambda: descriptors() == before, f"{before} again, found {descriptors()}")
 
     def test_the_guest_reaches_the_parent_and_reads_after_its_own_end_of_file(self):
         with self.enclave.parent_port(7001) as listener, \
