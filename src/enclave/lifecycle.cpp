@@ -171,7 +171,9 @@ End conclude(const Evidence& evidence) {
     }
     for (const EndedProcess& process : evidence.processes) {
         return {EndKind::process_ended,
-                process.name + " ended with " + process.status.text() + " and did not say why",
+                process.name + " ended with " + process.status.text() +
+                    (evidence.last_words.empty() ? " and did not say why"
+                                                 : "; its last words: " + evidence.last_words),
                 {},
                 {}};
     }

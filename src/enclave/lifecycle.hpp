@@ -80,6 +80,8 @@ struct Evidence {
     std::string panic_line;
     std::optional<machine::Exited> machine_exit;
     std::vector<EndedProcess> processes;
+    // The last line that any process of the enclave printed.
+    std::string last_words;
     // The control socket broke: how.
     std::string control_failure;
 };

@@ -109,7 +109,10 @@ TEST(Conclude, EachSingleCauseIsNamed) {
     EXPECT_EQ(conclude(start), (End{EndKind::start_failed, "bad image", {}, {}}));
     Evidence silent;
     silent.processes.push_back({"casemate-vmm", ExitStatus{4, 0}});
-    EXPECT_THAT(conclude(silent).reason, HasSubstr("casemate-vmm ended with exit status 4"));
+    EXPECT_EQ(conclude(silent).reason, "casemate-vmm ended with exit status 4 and did not say why");
+    silent.last_words = "no room";
+    EXPECT_EQ(conclude(silent).reason,
+              "casemate-vmm ended with exit status 4; its last words: no room");
 }
 
 }  // namespace

@@ -172,7 +172,7 @@ Result<> Supervision::open_history() {
         return os_error("make the log standard error");
     }
     log_ = CappedFile(std::move(log));
-    CASEMATE_TRY(log_input_, log_pipe_.open([this](ByteView bytes) { log_.write(bytes); }));
+    CASEMATE_TRY(log_input_, log_pipe_.open([this](ByteView bytes) { on_log(bytes); }));
     if (!configuration_.debug) {
         // The VMM writes nothing to it; the software host wants a pipe all the same.
         CASEMATE_TRY(console_input_, console_pipe_.open([](ByteView) {}));
@@ -571,6 +571,18 @@ void Supervision::on_panic(const std::string& line) {
     loop_->after(kPanicTime, [this] { begin_end(); });
 }
 
+void Supervision::on_log(ByteView bytes) {
+    log_.write(bytes);
+    for (const std::uint8_t byte : bytes) {
+        if (byte == '\n') {
+            evidence_.last_words = printable(log_line_, kMaxReason);
+            log_line_.clear();
+        } else if (log_line_.size() < kMaxReason) {
+            log_line_.push_back(static_cast<char>(byte));
+        }
+    }
+}
+
 void Supervision::on_exited(machine::Exited exited) {
     // The first line is the reason; a dead vCPU's registers that follow are for the log.
     std::istringstream lines(exited.detail);
@@ -645,6 +657,7 @@ void Supervision::finish() {
     for (int turn = 0; turn < 8 && lifecycle_.valid(); ++turn) {
         on_lifecycle();
     }
+    log_pipe_.drain();
     const End end = conclude(evidence_);
     vmm_.close();
     nsm_.close();

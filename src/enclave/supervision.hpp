@@ -82,6 +82,7 @@ private:
     void on_lifecycle();
     void close_lifecycle();
     void on_panic(const std::string& line);
+    void on_log(ByteView bytes);
     void on_exited(machine::Exited exited);
 
     // Ending.
@@ -106,6 +107,8 @@ private:
     EnclaveRecord record_;
     std::optional<Registration> registration_;
     CappedFile log_;
+    // What the processes have printed of a line that has not ended.
+    std::string log_line_;
 
     // Held until the machine runs: a software host takes them only when it is up.
     UniqueFd memory_;

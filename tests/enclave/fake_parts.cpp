@@ -4,7 +4,7 @@
 //
 // casemate-nsm: "refuse-image", "refuse-memory", "refuse-read", "nsm-dies"; else it has loaded.
 // casemate-vmm, in order:
-//     vmm-dies-first    ends before it says Started
+//     vmm-dies-first    says a word to the log and ends before it says Started
 //     heartbeat         connects to port 9000 and exchanges the byte; "bad-heartbeat" a wrong one
 //     hello             opens the lifecycle stream; "say TEXT" writes a line to it
 //     console TEXT      writes a line to the console
@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <sstream>
 #include <string>
@@ -125,6 +126,7 @@ public:
         }
         const auto steps = steps_of(start_.image.command_line);
         if (!steps.empty() && steps.front() == "vmm-dies-first") {
+            std::fputs("no room for a machine\n", stderr);
             return 73;
         }
         send(machine::Started{});

@@ -325,7 +325,9 @@ TEST_F(SupervisorTest, RequestsThatCanNotBeMetHaveTheirNumbers) {
 TEST_F(SupervisorTest, AVmmThatDoesNotComeUpIsReported) {
     const LaunchFailure failure = failed(configuration("vmm-dies-first"));
     EXPECT_EQ(failure.code, 36);
-    EXPECT_THAT(failure.reason, HasSubstr("casemate-vmm ended with exit status 73"));
+    EXPECT_THAT(failure.reason,
+                HasSubstr("casemate-vmm ended with exit status 73; its last words: no room for a "
+                          "machine"));
     fs::remove(paths_.program("casemate-vmm"));
     EXPECT_EQ(failed(configuration("heartbeat")).code, 5);
 }
