@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import shutil
-import struct
 import subprocess
 import tarfile
 import tempfile
@@ -43,16 +42,8 @@ class Build(unittest.TestCase):
 
     def measured(self):
         """The sections that are measured, as they stand in the file."""
-        contents = self.output.read_bytes()
-        count, = struct.unpack_from(">H", contents, 0x1a)
-        starts = struct.unpack_from(f">{count}Q", contents, 0x1c)
-        sections = []
-        for start in starts:
-            kind, _, size = struct.unpack_from(">HHQ", contents, start)
-            start += forge.SECTION_HEADER
-            if kind != forge.METADATA:
-                sections.append((kind, contents[start:start + size]))
-        return sections
+        return [(kind, data) for kind, data in forge.sections_of(self.output.read_bytes())
+                if kind != forge.METADATA]
 
     def root(self, name, reverse):
         """The same files whatever the name, made in another order."""

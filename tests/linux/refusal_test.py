@@ -163,11 +163,14 @@ class Refusal(LinuxGuestTest):
         self.assertIn("usermod -aG kvm", doctor.stdout)
 
     def test_run_enclave_interrupted_while_the_guest_boots(self):
+        kernel, command_line, metadata = forge.sections_of(GUEST_EIF.read_bytes())[:3]
+        eif = self.image(forge.eif([kernel, command_line, metadata,
+                                    (forge.RAMDISK, forge.SILENT_RAMDISK)]))
         was = self.left()
         for number, moment in ((signal.SIGINT, "Start allocating"),
                                (signal.SIGTERM, "Started enclave")):
             with self.subTest(moment), subprocess.Popen(
-                    [CASEMATE, "run-enclave", "--eif-path", GUEST_EIF, "--cpu-count", "1",
+                    [CASEMATE, "run-enclave", "--eif-path", eif, "--cpu-count", "1",
                      "--memory", "256", "--accel", "software"], env=self.machine.environment,
                     stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as starting:
                 for line in starting.stderr:
