@@ -29,7 +29,6 @@ std::vector<AllowedCall> runtime_calls() {
     return {
         {SYS_futex, "locks and condition variables", {}},
         {SYS_clock_gettime, "time, where the kernel has no vDSO clock", {}},
-        {SYS_clock_nanosleep, "waiting", {{{1, kIntArgument, {0, 1}}}}},
         {SYS_restart_syscall, "waiting, continued after a stop", {}},
         {SYS_brk, "heap", {}},
         {SYS_mmap, "heap, stacks and memory files, never executable", {no_execution()}},
@@ -60,7 +59,6 @@ std::vector<AllowedCall> thread_calls() {
         {SYS_clone, "a thread; never a process", {{0, kThread | kNamespaces, {kThread}}}},
         {SYS_set_robust_list, "start of a thread", {}},
         {SYS_rseq, "start of a thread", {}},
-        {SYS_sched_getaffinity, "the C++ library counts the CPUs", {}},
     };
 }
 
@@ -75,21 +73,22 @@ std::vector<AllowedCall> descriptor_calls() {
     return {
         {SYS_read, "sockets, event counters and files handed in", {}},
         {SYS_write, "sockets, event counters and the log", {}},
-        {SYS_readv, "sockets into several pieces of memory", {}},
-        {SYS_writev, "sockets from several pieces of memory; the log", {}},
+        {SYS_writev, "the C library's last words in the log", {}},
         {SYS_recvmsg, "packets and the descriptors in them", {}},
         {SYS_sendmsg, "packets", {}},
-        {SYS_recvfrom, "sockets, without an address", {{{4, ~0ULL, {0}}}}},
         {SYS_sendto, "sockets, without an address", {{{4, ~0ULL, {0}}}}},
         {SYS_close, "descriptors", {}},
+        {SYS_fcntl, "blocking or not", {{{1, kIntArgument, {F_GETFL, F_SETFL}}}}},
+        {SYS_poll, "waiting for one descriptor", {}},
+    };
+}
+
+std::vector<AllowedCall> file_size_calls() {
+    return {
         {SYS_fstat, "the size of a file handed in", {}},
         {SYS_newfstatat,
          "the C library's way to the size of a file handed in",
          {{{3, kIntArgument, {AT_EMPTY_PATH}}}}},
-        {SYS_fcntl,
-         "blocking or not, and a second descriptor of the same file",
-         {{{1, kIntArgument, {F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC}}}}},
-        {SYS_poll, "waiting for one descriptor", {}},
     };
 }
 

@@ -23,6 +23,9 @@ inline constexpr Violation kViolation = Violation::kill_process;
 [[nodiscard]] std::vector<AllowedCall> further_filter_calls();
 // Reading and writing descriptors, and receiving more over unix sockets.
 [[nodiscard]] std::vector<AllowedCall> descriptor_calls();
+// Asking the size of a file. A filter can't see that no path is given, so it is not for programs
+// that a guest or a client can have taken over.
+[[nodiscard]] std::vector<AllowedCall> file_size_calls();
 // What the C library tries first and can do without.
 [[nodiscard]] std::vector<RefusedCall> library_attempts();
 

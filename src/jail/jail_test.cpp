@@ -7,12 +7,16 @@
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -213,6 +217,43 @@ TEST(Profiles, NothingCanBeOpenedStartedOrMadeExecutable) {
     }
 }
 
+TEST(Profiles, WhatRunsLooksAtNoFile) {
+    for (const Profile& profile : {vmm_profile(), nsm_profile()}) {
+        EXPECT_EQ(decide_strictly(profile, SYS_newfstatat, {5, 0, 0, AT_EMPTY_PATH}),
+                  SECCOMP_RET_ALLOW);
+        EXPECT_EQ(decide_strictly(profile, SYS_newfstatat, {5, 0, 0, 0}), SECCOMP_RET_KILL_PROCESS);
+    }
+    for (const Profile& profile : {vmm_running_profile(), nsm_serving_profile()}) {
+        EXPECT_EQ(decide_strictly(profile, SYS_newfstatat, {5, 0, 0, AT_EMPTY_PATH}),
+                  SECCOMP_RET_KILL_PROCESS);
+        EXPECT_EQ(decide_strictly(profile, SYS_pread64, {5}), SECCOMP_RET_KILL_PROCESS);
+    }
+}
+
+// A running VMM asks KVM for nothing but to run a vCPU and, at its end, how that died.
+TEST(Profiles, ARunningVmmHasThreeKvmCalls) {
+    for (std::uint64_t number = 0; number < 256; ++number) {
+        for (const std::uint64_t request :
+             {std::uint64_t{_IO(KVMIO, number)}, std::uint64_t{_IOW(KVMIO, number, int)},
+              std::uint64_t{_IOR(KVMIO, number, int)}, std::uint64_t{_IOWR(KVMIO, number, int)}}) {
+            if (request != KVM_RUN) {
+                EXPECT_EQ(decide_strictly(vmm_running_profile(), SYS_ioctl, {5, request}),
+                          SECCOMP_RET_KILL_PROCESS)
+                    << number;
+            }
+        }
+    }
+    for (const std::uint64_t changing :
+         {KVM_SET_REGS, KVM_SET_SREGS, KVM_SET_USER_MEMORY_REGION, KVM_IRQFD, KVM_IOEVENTFD,
+          KVM_GET_MSRS, KVM_SET_MSRS, KVM_SIGNAL_MSI, KVM_IRQ_LINE, KVM_SET_DEVICE_ATTR}) {
+        EXPECT_EQ(decide_strictly(vmm_running_profile(), SYS_ioctl, {5, changing}),
+                  SECCOMP_RET_KILL_PROCESS)
+            << changing;
+    }
+    EXPECT_EQ(decide_strictly(vmm_running_profile(), SYS_ioctl, {5, KVM_GET_SREGS}),
+              SECCOMP_RET_ALLOW);
+}
+
 TEST(Profiles, ThreadsOnlyBeforeRunningAndNeverProcesses) {
     constexpr std::uint64_t kThread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
                                       CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
@@ -331,6 +372,109 @@ TEST(Jail, AForbiddenCallKills) {
                    ? 1
                    : 0;
     })));
+}
+
+// What code of an attacker in a running VMM would try, for real. Each act gives true when it got
+// somewhere. It is killed for it, but for the calls that libraries try, which fail.
+struct Attempt {
+    const char* name;
+    bool (*act)();
+    bool library_call = false;
+};
+
+constexpr Attempt kAttempts[] = {
+    {"open a file", [] { return ::open("/etc/passwd", O_RDONLY) >= 0; }, true},
+    {"read /proc", [] { return ::open("/proc/self/mem", O_RDWR) >= 0; }, true},
+    {"make a file", [] { return ::open("/tmp/new", O_WRONLY | O_CREAT, 0600) >= 0; }, true},
+    {"open by openat2",
+     [] {
+         std::uint64_t how[3]{};
+         return ::syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", how, sizeof(how)) >= 0;
+     }},
+    {"look at a path",
+     [] {
+         struct stat status {};
+         return ::stat("/etc/passwd", &status) == 0;
+     }},
+    {"remove a file", [] { return ::unlink("/tmp/none") == 0; }},
+    {"make a socket", [] { return ::socket(AF_UNIX, SOCK_STREAM, 0) >= 0; }},
+    {"connect a socket",
+     [] {
+         sockaddr_storage address{};
+         address.ss_family = AF_UNIX;
+         return ::connect(2, reinterpret_cast<sockaddr*>(&address), 3) == 0;
+     }},
+    {"send to an address",
+     [] {
+         sockaddr_storage address{};
+         address.ss_family = AF_UNIX;
+         return ::sendto(2, "x", 1, 0, reinterpret_cast<sockaddr*>(&address), 3) == 1;
+     }},
+    {"trace its parent", [] { return ::ptrace(PTRACE_ATTACH, ::getppid(), 0, 0) == 0; }},
+    {"be traced", [] { return ::ptrace(PTRACE_TRACEME, 0, 0, 0) == 0; }},
+    {"signal everybody", [] { return ::kill(-1, 0) == 0; }},
+    {"signal another process's thread", [] { return ::syscall(SYS_tgkill, 1, 1, 0) == 0; }},
+    {"hold another process", [] { return ::syscall(SYS_pidfd_open, 1, 0) >= 0; }},
+    {"read another process",
+     [] {
+         char byte = 0;
+         iovec here{&byte, 1};
+         return ::syscall(SYS_process_vm_readv, 1, &here, 1UL, &here, 1UL, 0UL) == 1;
+     }},
+    {"execute a program",
+     [] {
+         char* none[] = {nullptr};
+         return ::execve("/bin/true", none, none) == 0;
+     }},
+    {"make a process", [] { return ::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) >= 0; }},
+    {"make a process by clone3",
+     [] {
+         std::uint64_t arguments[8]{};
+         return ::syscall(SYS_clone3, arguments, sizeof(arguments)) >= 0;
+     },
+     true},
+    {"map memory to execute",
+     [] {
+         return ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+     }},
+    {"make memory executable",
+     [] {
+         void* page =
+             ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+         return ::mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0;
+     }},
+    {"make memory executable with a key",
+     [] { return ::syscall(SYS_pkey_mprotect, nullptr, 0UL, PROT_EXEC, -1) == 0; }},
+    {"make a file in memory", [] { return ::syscall(SYS_memfd_create, "x", 0) >= 0; }},
+    {"make a machine", [] { return ::ioctl(2, KVM_CREATE_VM, 0) >= 0; }},
+    {"type into a terminal", [] { return ::ioctl(2, TIOCSTI, "x") == 0; }},
+    {"own a ring of calls", [] { return ::syscall(SYS_io_uring_setup, 1, nullptr) >= 0; }},
+    {"allow itself a dump", [] { return ::prctl(PR_SET_DUMPABLE, 1) == 0; }},
+    {"put on a filter", [] { return ::syscall(SYS_seccomp, 1, 0, nullptr) == 0; }},
+    {"raise a limit",
+     [] {
+         const rlimit core{RLIM_INFINITY, RLIM_INFINITY};
+         return ::setrlimit(RLIMIT_CORE, &core) == 0;
+     }},
+    {"leave its namespaces", [] { return ::unshare(CLONE_NEWUSER) == 0; }},
+    {"mount", [] { return ::mount("x", "/", "tmpfs", 0, nullptr) == 0; }},
+};
+
+TEST(Jail, ARunningVmmThatWasTakenOverGetsNowhere) {
+    SKIP_WHERE_SANITIZED();
+    for (const Attempt& attempt : kAttempts) {
+        Profile profile = vmm_profile();
+        profile.kept_descriptors = {2};
+        const int status = in_jail(profile, [&attempt] {
+            if (!restrict_calls(vmm_running_profile())) {
+                return 98;
+            }
+            return attempt.act() ? 1 : 0;
+        });
+        EXPECT_TRUE(attempt.library_call ? exited_with(status, 0) : killed_by_filter(status))
+            << attempt.name << ": " << status;
+    }
 }
 
 TEST(Jail, AForbiddenCallOfAnOlderThreadKillsToo) {

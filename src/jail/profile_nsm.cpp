@@ -22,16 +22,14 @@ Profile make(std::string_view name, std::vector<AllowedCall> allowed) {
 std::vector<AllowedCall> loading_calls() {
     return {
         {SYS_pread64, "the image", {}},
-        {SYS_lseek, "the size of the image", {}},
-        {SYS_fadvise64, "the image is read once, in order", {}},
     };
 }
 
 }  // namespace
 
 Profile nsm_profile() {
-    return make("casemate-nsm", join({descriptor_calls(), loading_calls(), runtime_calls(),
-                                      thread_calls(), further_filter_calls()}));
+    return make("casemate-nsm", join({descriptor_calls(), file_size_calls(), loading_calls(),
+                                      runtime_calls(), thread_calls(), further_filter_calls()}));
 }
 
 Profile nsm_serving_profile() {

@@ -1,5 +1,9 @@
 // casemate-vmm: it makes one virtual machine and then runs it, moving bytes between guest memory
-// and sockets that are handed to it.
+// and sockets that are handed to it. The lists are what the program was seen to call (strace, over
+// the bare-metal tests and whole enclaves) and what its C library calls to end in an error.
+//
+// ioctl is told apart by its number alone: of the descriptors that a running VMM has, only those of
+// its own machine know KVM's numbers.
 #include <linux/kvm.h>
 #include <sys/syscall.h>
 
@@ -13,12 +17,12 @@ namespace {
 // One stream of the guest is one descriptor.
 constexpr std::uint64_t kMaxDescriptors = 16384;
 
-// These four calls' numbers contain the size of a structure that is a byte larger in C++ than in C.
+// These three calls' numbers contain the size of a structure that is a byte larger in C++ than in
+// C.
 constexpr std::uint64_t kListHeadSize = 8;
 constexpr std::uint64_t kGetSupportedCpuid =
     _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x05, kListHeadSize);
 constexpr std::uint64_t kSetCpuid2 = _IOC(_IOC_WRITE, KVMIO, 0x90, kListHeadSize);
-constexpr std::uint64_t kGetMsrs = _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x88, kListHeadSize);
 constexpr std::uint64_t kSetMsrs = _IOC(_IOC_WRITE, KVMIO, 0x89, kListHeadSize);
 
 Profile make(std::string_view name, std::vector<AllowedCall> allowed) {
@@ -40,42 +44,33 @@ std::vector<AllowedCall> running_calls() {
     return {
         ioctls("running a vCPU", {KVM_RUN}),
         {SYS_epoll_wait, "the event loop", {}},
-        {SYS_epoll_pwait, "the event loop", {}},
         {SYS_epoll_ctl, "the event loop", {}},
         {SYS_shutdown, "half-closed streams", {}},
-        ioctls("interrupts, and telling how a vCPU died",
-               {KVM_IRQ_LINE, KVM_IRQ_LINE_STATUS, KVM_SIGNAL_MSI, KVM_GET_REGS, KVM_GET_SREGS,
-                KVM_KVMCLOCK_CTRL, KVM_GET_VCPU_EVENTS, KVM_GET_MP_STATE}),
+        ioctls("telling how a vCPU died", {KVM_GET_REGS, KVM_GET_SREGS}),
     };
 }
 
 std::vector<AllowedCall> making_calls() {
     return {
         ioctls("what KVM can do", {KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_GET_VCPU_MMAP_SIZE,
-                                   kGetSupportedCpuid, KVM_GET_TSC_KHZ}),
-        ioctls(
-            "making the machine",
-            {KVM_CREATE_VM, KVM_ENABLE_CAP, KVM_SET_TSS_ADDR, KVM_SET_IDENTITY_MAP_ADDR,
-             KVM_CREATE_IRQCHIP, KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_CREATE_PIT2,
-             KVM_SET_USER_MEMORY_REGION, KVM_IRQFD, KVM_IOEVENTFD, KVM_SET_CLOCK, KVM_GET_CLOCK}),
-        ioctls("making a vCPU",
-               {KVM_CREATE_VCPU, kSetCpuid2, KVM_SET_REGS, KVM_SET_SREGS, kGetMsrs, kSetMsrs,
-                KVM_GET_FPU, KVM_SET_FPU, KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_SET_MP_STATE,
-                KVM_SET_VCPU_EVENTS, KVM_GET_XCRS, KVM_SET_XCRS, KVM_SET_TSC_KHZ}),
+                                   kGetSupportedCpuid}),
+        ioctls("making the machine",
+               {KVM_CREATE_VM, KVM_SET_TSS_ADDR, KVM_SET_IDENTITY_MAP_ADDR, KVM_CREATE_IRQCHIP,
+                KVM_CREATE_PIT2, KVM_SET_USER_MEMORY_REGION, KVM_IRQFD, KVM_IOEVENTFD}),
+        ioctls("making a vCPU", {KVM_CREATE_VCPU, kSetCpuid2, KVM_SET_REGS, KVM_SET_SREGS, kSetMsrs,
+                                 KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_SET_XCRS}),
         {SYS_epoll_create1, "the event loop", {}},
         {SYS_eventfd2, "interrupts and doorbells of devices", {}},
-        {SYS_timerfd_create, "timers of devices", {}},
-        {SYS_timerfd_settime, "timers of devices", {}},
         {SYS_sched_setaffinity, "pinning vCPUs", {}},
-        {SYS_sigaltstack, "start of a thread with a signal stack", {}},
     };
 }
 
 }  // namespace
 
 Profile vmm_profile() {
-    return make("casemate-vmm", join({running_calls(), descriptor_calls(), making_calls(),
-                                      runtime_calls(), thread_calls(), further_filter_calls()}));
+    return make("casemate-vmm",
+                join({running_calls(), descriptor_calls(), file_size_calls(), making_calls(),
+                      runtime_calls(), thread_calls(), further_filter_calls()}));
 }
 
 Profile vmm_running_profile() {
