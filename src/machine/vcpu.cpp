@@ -284,16 +284,16 @@ std::string Vcpu::report(const std::string& why) const {
     kvm_sregs segments{};
     const bool known = ::ioctl(fd_.get(), KVM_GET_REGS, &registers) == 0 &&
                        ::ioctl(fd_.get(), KVM_GET_SREGS, &segments) == 0;
+    // The first line is the host's matter, the rest the guest's.
     std::string text = "vCPU " + std::to_string(id_) + ": " + why;
     if (run_->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
         text += run_->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
                     ? ": this KVM can't interpret the guest's instruction"
                     : ", suberror " + std::to_string(run_->internal.suberror);
+    } else if (run_->exit_reason == KVM_EXIT_FAIL_ENTRY) {
+        text += ", hardware reason " + hex(run_->fail_entry.hardware_entry_failure_reason);
     }
     text += "\n";
-    if (run_->exit_reason == KVM_EXIT_FAIL_ENTRY) {
-        text += "hardware reason " + hex(run_->fail_entry.hardware_entry_failure_reason) + "\n";
-    }
     return known ? text + describe_registers(registers, segments, *memory_) : text;
 }
 

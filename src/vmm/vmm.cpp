@@ -68,6 +68,8 @@ private:
 
     EventLoop* loop_;
     ControlChannel* channel_;
+    // debug: what the guest says and has may be shown.
+    bool debug_ = false;
     std::optional<machine::End> end_;
     std::optional<machine::GuestMemory> memory_;
     std::unique_ptr<Console> console_;
@@ -85,6 +87,7 @@ Result<> Vmm::make(const machine::Start& start, StartDescriptors descriptors) {
                                [this](std::string line) {
                                    channel_->send(machine::GuestPanicked{std::move(line)});
                                }));
+    debug_ = start.console;
     machine::MachineOptions options;
     options.vcpu_count = start.vcpu_count;
     options.pinned_cpus = start.pinned_cpus;
@@ -116,7 +119,12 @@ Result<machine::End> Vmm::run() {
     machine_->stop();
     CASEMATE_CHECK(deliver_last_words());
     console_->flush(kLastWords);
-    return end_ ? *end_ : *machine_->end();
+    machine::End end = end_ ? *end_ : *machine_->end();
+    if (!debug_) {
+        // Keys may have been in the registers: no more than the console do they leave the VMM.
+        end.detail.resize(std::min(end.detail.size(), end.detail.find('\n')));
+    }
+    return end;
 }
 
 Result<> Vmm::deliver_last_words() {

@@ -81,6 +81,19 @@ TEST(Machine, ATripleFaultIsAShutdownThatExplainsItself) {
     EXPECT_THAT(exited->detail, HasSubstr("efer="));
 }
 
+TEST(Machine, InProductionModeTheRegistersStayInside) {
+    CASEMATE_NEEDS_KVM();
+    EnclaveOptions options;
+    options.console = false;
+    const auto enclave = Enclave::start("triple_fault", options);
+    ASSERT_TRUE(enclave) << enclave.error().message();
+    ASSERT_TRUE((*enclave)->next_of<Started>());
+    const auto exited = (*enclave)->next_of<Exited>();
+    ASSERT_TRUE(exited);
+    EXPECT_EQ(exited->reason, ExitReason::guest_shutdown);
+    EXPECT_EQ(exited->detail, "vCPU 0: triple fault");
+}
+
 TEST(Machine, APanicIsToldInProductionModeAndTheConsoleStaysInside) {
     CASEMATE_NEEDS_KVM();
     EnclaveOptions options;
