@@ -48,7 +48,7 @@ std::optional<Bytes> make(ByteView input) {
         spool = forge::must(Spool::create(""));
     }
     Image image;
-    image.tree = FileTree(small_limits().entries);
+    image.tree = FileTree(small_limits().entries, small_limits().name_bytes);
     require(apply_layer(base, image.tree).ok());
     {
         const auto layer = read_layer(input, spool);

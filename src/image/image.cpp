@@ -156,7 +156,7 @@ std::uint64_t content_bytes_of(const FileTree& tree) {
 
 Result<Image> open_image(const ImageReference& reference, const ImageOptions& options) {
     Image image;
-    image.tree = FileTree(options.limits.entries);
+    image.tree = FileTree(options.limits.entries, options.limits.name_bytes);
     auto opened = reference.kind == ReferenceKind::directory
                       ? open_directory(reference, options, image)
                       : open_packed(reference, options, image);

@@ -334,6 +334,13 @@ Result<Layer> LayerReader::read(const Content& blob, Compression compression,
                          "expected layers within the limit on their entries, found more");
         }
         --left_.entries;
+        const std::uint64_t names = entry->name.size() + entry->link.size();
+        if (names > left_.name_bytes) {
+            return Error(ImageErrc::too_large,
+                         "expected layers within the limit on the length of all their names, "
+                         "found more");
+        }
+        left_.name_bytes -= names;
         with_attributes_ += entry->has_attributes ? 1U : 0U;
         with_capabilities_ += entry->has_capabilities ? 1U : 0U;
         CASEMATE_CHECK(add_entry(source, *entry, layer));

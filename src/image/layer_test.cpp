@@ -30,7 +30,9 @@ Bytes zstd(ByteView bytes) {
 class Applied {
 public:
     explicit Applied(const ImageLimits& limits = {})
-        : spool_(forge::must(Spool::create(""))), tree_(limits.entries), reader_(limits, spool_) {}
+        : spool_(forge::must(Spool::create(""))),
+          tree_(limits.entries, limits.name_bytes),
+          reader_(limits, spool_) {}
 
     Result<> layer(ByteView bytes) {
         const Content blob = forge::content_of(bytes);
@@ -408,6 +410,16 @@ TEST(Layer, StopsAtItsLimits) {
     limits.entries = 2;
     EXPECT_THAT(refusal(Tar().file("a", "").file("b", "").file("c", "").end(), limits),
                 HasSubstr("limit on their entries"));
+    // Names cost memory without a byte of content, a deep one a directory for each of its parts.
+    limits = {};
+    limits.name_bytes = 1000;
+    const std::string deep = "a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a";
+    EXPECT_THAT(refusal(Tar().file(deep, "").end(), limits), HasSubstr("all their paths"));
+    Tar links;
+    for (int i = 0; i < 20; ++i) {
+        links.symlink(std::to_string(i), std::string(60, 'x'));
+    }
+    EXPECT_THAT(refusal(links.end(), limits), HasSubstr("all their names"));
     EXPECT_THAT(refusal(Tar().file("a/b/c", "").end(), limits), HasSubstr("at most 2 files"));
 }
 

@@ -167,6 +167,13 @@ Result<> FileTree::insert(const std::string& path, std::shared_ptr<const Inode> 
         return Error(ImageErrc::too_large, "expected at most " + std::to_string(max_entries_) +
                                                " files and directories, found more");
     }
+    if (inserted && path.size() > name_bytes_left_) {
+        entries_.erase(position);
+        return Error(ImageErrc::too_large,
+                     "expected files and directories within the limit on the length of all their "
+                     "paths, found more");
+    }
+    name_bytes_left_ -= inserted ? path.size() : 0;
     return {};
 }
 

@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "image/content.hpp"
 #include "image/error.hpp"
+#include "image/limits.hpp"
 
 namespace casemate::image {
 
@@ -71,12 +72,14 @@ class FileTree {
 public:
     using Entries = std::map<std::string, std::shared_ptr<const Inode>, std::less<>>;
 
-    explicit FileTree(std::uint64_t max_entries) : max_entries_(max_entries) {}
+    explicit FileTree(std::uint64_t max_entries,
+                      std::uint64_t max_name_bytes = ImageLimits{}.name_bytes)
+        : max_entries_(max_entries), name_bytes_left_(max_name_bytes) {}
 
     // put sets a normal, non-empty path, whose parents are real_directory's; missing ones become
     // directories 0755 of 0:0. A directory over a directory keeps what it holds; anything else
     // replaces what was there, symlinks too. Errors: those of real_directory; ImageErrc bad_name,
-    // too_large for more entries than allowed.
+    // too_large for more entries than allowed, or longer paths of all that ever were.
     [[nodiscard]] Result<> put(const std::string& path, std::shared_ptr<const Inode> inode);
     // link makes path another name of the inode at target, whose parents are real_directory's too.
     // Errors: as put; ImageErrc bad_link when target does not exist or is a directory.
@@ -100,6 +103,8 @@ private:
 
     Entries entries_;
     std::uint64_t max_entries_;
+    // How long the paths that are yet to come may be: one deep path makes many directories.
+    std::uint64_t name_bytes_left_;
 };
 
 }  // namespace casemate::image

@@ -1,7 +1,11 @@
 // The system-call filter as a program for the kernel (seccomp(2), classic BPF).
 //
-// Written out here rather than through libseccomp: it is a table of comparisons, the process that
-// carries it is measured in kilobytes, and a test runs the program over every case.
+// Written out here rather than through libseccomp, because a jailed process puts its second filter
+// on itself: libseccomp first asks the kernel what it can do (seccomp and prctl with other
+// arguments), and the 2.5 of Debian 12 hands a program out through a descriptor alone, so that the
+// first filter would have to allow more than the programs need. It was measured to cost 110 KiB of
+// resident memory in each of an enclave's processes as well. What is here is a table of
+// comparisons, and a test runs the program over every case.
 #pragma once
 
 #include <linux/filter.h>

@@ -85,13 +85,13 @@ TEST(Machine, InProductionModeTheRegistersStayInside) {
     CASEMATE_NEEDS_KVM();
     EnclaveOptions options;
     options.console = false;
-    const auto enclave = Enclave::start("triple_fault", options);
-    ASSERT_TRUE(enclave) << enclave.error().message();
-    ASSERT_TRUE((*enclave)->next_of<Started>());
-    const auto exited = (*enclave)->next_of<Exited>();
+    const auto enclave = start("triple_fault", options);
+    ASSERT_TRUE(enclave);
+    const auto exited = enclave->next_of<Exited>();
     ASSERT_TRUE(exited);
     EXPECT_EQ(exited->reason, ExitReason::guest_shutdown);
-    EXPECT_EQ(exited->detail, "vCPU 0: triple fault");
+    EXPECT_THAT(exited->detail, HasSubstr("triple fault"));
+    EXPECT_THAT(exited->detail, ::testing::Not(HasSubstr("efer=")));
 }
 
 TEST(Machine, APanicIsToldInProductionModeAndTheConsoleStaysInside) {

@@ -67,7 +67,7 @@ class Direct(unittest.TestCase):
         self.assertEqual(len(record["Measurements"]["PCR0"]), 96)
 
     def test_a_triple_fault_is_told_and_the_registers_are_in_the_log(self):
-        record = self.failed(TRIPLE_FAULT + HALT)
+        record = self.failed(TRIPLE_FAULT + HALT, "--debug-mode")
         # A KVM that interprets gives up where a processor shuts down, and tells the registers.
         self.assertRegex(record["Reason"], "triple fault|internal error")
         self.assertNotIn("\n", record["Reason"])
