@@ -75,14 +75,24 @@ Result<> load_module(const std::string& line) {
     return {};
 }
 
+// Goes on after a failure, whose error it gives: the port that tells of it may need the others.
 Result<> load_modules() {
     constexpr std::uint64_t kMaxList = 65536;
     CASEMATE_TRY(const Bytes list, read_file(kModuleList, kMaxList));
     std::istringstream lines{std::string(as_text(list))};
+    Result<> first_failure;
     for (std::string line; std::getline(lines, line);) {
-        CASEMATE_CHECK(load_module(line));
+        auto loaded = load_module(line);
+        if (!loaded && first_failure) {
+            first_failure = std::move(loaded);
+        }
     }
-    return {};
+    return first_failure;
+}
+
+Result<UniqueFd> open_kvm(const Result<>& modules) {
+    CASEMATE_CHECK(modules);
+    return open_file("/dev/kvm", O_RDWR);
 }
 
 // The one port of the one virtio-serial device; its number depends on the order of the devices.
@@ -99,7 +109,8 @@ Result<UniqueFd> open_port() {
 // Inside is the conversation once the port is open.
 class Inside {
 public:
-    Inside(EventLoop& loop, UniqueFd kvm) : loop_(loop), kvm_(std::move(kvm)) {}
+    // kvm, or why there is none: then hello tells so.
+    Inside(EventLoop& loop, Result<UniqueFd> kvm) : loop_(loop), kvm_(std::move(kvm)) {}
 
     // run says hello and returns when nothing is left to do but reset the machine.
     Result<> run(UniqueFd port);
@@ -111,7 +122,7 @@ private:
     void fail(const Error& error);
 
     EventLoop& loop_;
-    UniqueFd kvm_;
+    Result<UniqueFd> kvm_;
     std::unique_ptr<Relay> relay_;
     Process vmm_;
     // The VMM's end of the control socket. Kept, so that the conversation ends after the process.
@@ -127,7 +138,7 @@ Result<> Inside::run(UniqueFd port) {
     CASEMATE_TRY(relay_,
                  Relay::create(loop_, Relay::Side::inside, std::move(port), std::move(handlers)));
     Hello hello;
-    const auto checked = check_kvm(kvm_.get());
+    const Result<> checked = kvm_ ? check_kvm(kvm_->get()) : Result<>(kvm_.error());
     hello.kvm_works = checked.ok();
     hello.sentence = checked ? "KVM runs code" : checked.error().message();
     hello.uptime = uptime_microseconds();
@@ -143,6 +154,7 @@ void Inside::on_packet(const Bytes& packet, std::vector<UniqueFd> fds) {
 }
 
 Result<> Inside::start_vmm(const Bytes& packet, std::vector<UniqueFd> fds) {
+    CASEMATE_CHECK(kvm_ ? Result<>() : Result<>(kvm_.error()));
     CASEMATE_TRY(machine::SupervisorMessage message, machine::decode_supervisor_message(packet));
     machine::Start* start = std::get_if<machine::Start>(&message);
     if (start == nullptr || fds.size() != 3 || !fds[1].valid() || !fds[2].valid()) {
@@ -159,7 +171,7 @@ Result<> Inside::start_vmm(const Bytes& packet, std::vector<UniqueFd> fds) {
     options.passed_fds = {control.second.get()};
     CASEMATE_TRY(vmm_, Process::spawn(options));
     CASEMATE_CHECK(loop_.add(vmm_.pidfd(), EPOLLIN, [this](std::uint32_t) { on_vmm_end(); }));
-    const std::array<int, 4> given{memory.get(), fds[1].get(), fds[2].get(), kvm_.get()};
+    const std::array<int, 4> given{memory.get(), fds[1].get(), fds[2].get(), kvm_->get()};
     CASEMATE_CHECK(send_packet(control.first.get(), machine::encode(message), given));
     vmm_control_ = std::move(control.second);
     return relay_->attach_control(std::move(control.first));
@@ -184,12 +196,14 @@ void Inside::fail(const Error& error) {
 
 Result<> prepare_and_run() {
     CASEMATE_CHECK(mount_all());
-    CASEMATE_CHECK(load_modules());
-    CASEMATE_TRY(UniqueFd kvm, open_file("/dev/kvm", O_RDWR));
-    CASEMATE_TRY(UniqueFd port, open_port());
+    const Result<> modules = load_modules();
+    auto port = open_port();
+    if (!port) {
+        return modules ? port.error() : modules.error();
+    }
     CASEMATE_TRY(EventLoop loop, EventLoop::create());
-    Inside inside(loop, std::move(kvm));
-    return inside.run(std::move(port));
+    Inside inside(loop, open_kvm(modules));
+    return inside.run(std::move(*port));
 }
 
 }  // namespace

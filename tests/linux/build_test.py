@@ -1,18 +1,19 @@
 """build-enclave end to end: the same image gives the same bytes, notes, and little memory."""
 
-import io
 import hashlib
+import io
 import json
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import tarfile
 import tempfile
 import unittest
 
 import forge
-from harness import CASEMATE, Machine
+from harness import BINARY_DIR, CASEMATE, Machine
 
 MEBIBYTE = 1 << 20
 
@@ -81,6 +82,16 @@ class Build(unittest.TestCase):
         (elsewhere / "file 7").write_bytes(b"changed")
         self.build(f"dir:{elsewhere}", "/app")
         self.assertFalse(self.measured() == first)
+
+    def test_the_guests_first_process_is_static_and_small(self):
+        program = (BINARY_DIR / "lib/casemate/init").read_bytes()
+        self.assertLess(len(program), 1_000_000)
+        offset, = struct.unpack_from("<Q", program, 0x20)
+        size, count = struct.unpack_from("<HH", program, 0x36)
+        kinds = [struct.unpack_from("<I", program, offset + i * size)[0] for i in range(count)]
+        load, interpreter = 1, 3
+        self.assertIn(load, kinds)
+        self.assertNotIn(interpreter, kinds)
 
     def test_attributes_that_are_left_out_are_told(self):
         layer = io.BytesIO()

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -72,6 +73,12 @@ class Refusal(LinuxGuestTest):
         path.write_bytes(contents)
         return path
 
+    def silent_image(self):
+        """An image whose guest never sends its heartbeat."""
+        kernel, command_line, metadata = forge.sections_of(GUEST_EIF.read_bytes())[:3]
+        return self.image(forge.eif([kernel, command_line, metadata,
+                                     (forge.RAMDISK, forge.SILENT_RAMDISK)]))
+
     def test_an_image_that_is_none_or_damaged(self):
         whole = forge.eif(self.sections)
         good = GUEST_EIF.read_bytes()
@@ -135,6 +142,37 @@ class Refusal(LinuxGuestTest):
         self.run_refused("E29", "CASEMATE_QEMU", "/no/such/qemu",
                          environment={"CASEMATE_QEMU": "/no/such/qemu"})
 
+    def test_a_software_host_whose_kvm_fails_its_self_test_is_started_twice_and_then_told(self):
+        real = shutil.which("qemu-system-x86_64", path=os.environ["PATH"] + ":/usr/bin")
+        if real is None:
+            self.skipTest("SKIPPED: there is no qemu-system-x86_64")
+        # The same machine without the processor's virtualization.
+        emulator, starts = self.directory / "qemu", self.directory / "starts"
+        emulator.write_text(f"#!{sys.executable}\nimport os, sys\n"
+                            f"open('{starts}', 'a').write('start\\n')\n"
+                            f"os.execv('{real}', ['{real}', *(word.replace('+svm,+npt', '-svm')"
+                            " for word in sys.argv[1:])])\n")
+        emulator.chmod(0o755)
+        starts.unlink(missing_ok=True)
+        self.run_refused("E36", "load /modules/kvm-amd.ko", environment={"CASEMATE_QEMU": str(emulator)})
+        self.assertEqual(starts.read_text(), "start\nstart\n")
+
+    def test_terminated_before_the_heartbeat(self):
+        with subprocess.Popen(
+                [CASEMATE, "run-enclave", "--eif-path", self.silent_image(), "--cpu-count", "1",
+                 "--memory", "256", "--accel", "software"], env=self.machine.environment,
+                stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as starting:
+            for line in starting.stderr:
+                if line.startswith("Started enclave"):
+                    break
+            self.assertEqual(self.machine.json("describe-enclaves")[0]["State"], "EMPTY")
+            answers = self.machine.json("terminate-enclave", "--all")
+            self.assertEqual(len(answers), 1)
+            out, errors = starting.communicate(timeout=60)
+            self.assertEqual((starting.returncode, out), (39, ""))
+            self.assertIn("terminated by terminate-enclave", errors)
+            self.assertEqual(self.machine.json("describe-enclaves"), [])
+
     def test_no_emulator_on_the_machine(self):
         if reason := namespaces_missing():
             self.skipTest(reason)
@@ -163,9 +201,7 @@ class Refusal(LinuxGuestTest):
         self.assertIn("usermod -aG kvm", doctor.stdout)
 
     def test_run_enclave_interrupted_while_the_guest_boots(self):
-        kernel, command_line, metadata = forge.sections_of(GUEST_EIF.read_bytes())[:3]
-        eif = self.image(forge.eif([kernel, command_line, metadata,
-                                    (forge.RAMDISK, forge.SILENT_RAMDISK)]))
+        eif = self.silent_image()
         was = self.left()
         for number, moment in ((signal.SIGINT, "Start allocating"),
                                (signal.SIGTERM, "Started enclave")):
