@@ -613,6 +613,11 @@ void VsockDevice::update(Place place) {
             place->close_with_reset();
         }
     }
+    if (place->state() == State::closing && !place->wants_writable()) {
+        // The host's program is not kept waiting for a guest that takes no RST.
+        loop_.remove(place->fd());
+        place->set_socket(UniqueFd());
+    }
     if (place->has_work()) {
         schedule(place);
     } else {

@@ -798,6 +798,25 @@ TEST_F(StarvedVsockTest, AGuestThatTakesNothingIsNotListenedToForEver) {
     EXPECT_TRUE(guest.failures.empty());
 }
 
+TEST(StarvedQuickVsock, AGuestThatTakesNoResetKeepsNoProgramOfTheParentWaiting) {
+    VsockGuest::Options options = quick();
+    options.receive_buffers = 0;
+    VsockGuest guest(options);
+    auto pair = must(make_socket_pair(SOCK_STREAM));
+    guest.device.open_stream(kGuestPort, std::move(pair.first));
+    std::string read;
+    for (int i = 0; i < 1000 && read.empty(); ++i) {
+        ASSERT_TRUE(guest.loop.run_once(std::chrono::milliseconds(5)).ok());
+        read = read_all(pair.second.get());
+    }
+    EXPECT_EQ(read, "EOF");
+    // The address is taken until the guest has been told.
+    EXPECT_EQ(guest.device.connection_count(), 1U);
+    guest.offer_receive_buffers(4);
+    guest.run();
+    EXPECT_EQ(guest.device.connection_count(), 0U);
+}
+
 TEST_F(StarvedVsockTest, StreamsAreBounded) {
     for (std::uint32_t port = 0; port < VsockDevice::kMaxConnections + 10; ++port) {
         guest.send(packet(Operation::request, port, 1));
