@@ -124,8 +124,10 @@ std::size_t Connection::receive(std::span<iovec> parts, std::size_t size) {
         const auto count = static_cast<std::size_t>(got);
         sent_ += static_cast<std::uint32_t>(count);
         // A short read means that the socket is empty; whatever comes later is a new edge, except
-        // for an end that has been announced already.
-        readable_ = count == size || end_announced_;
+        // for an end that has been announced already. A read also stops at descriptors that the
+        // program sent along: the kernel drops them and says so.
+        const bool stopped = (message.msg_flags & MSG_CTRUNC) != 0;
+        readable_ = count == size || end_announced_ || stopped;
         return count;
     }
     readable_ = false;

@@ -6,6 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+
+#include "base/socket.hpp"
 #include "virtio/testing/vsock_guest.hpp"
 
 namespace casemate::virtio::vsock {
@@ -286,6 +289,22 @@ TEST_F(VsockTest, BytesForTheGuestFillItsBuffers) {
     }
     EXPECT_EQ(total, text.size());
     EXPECT_EQ(packets.size(), (text.size() + 4051) / 4052);
+}
+
+TEST_F(VsockTest, DescriptorsSentAlongAreDroppedAndHoldUpNothing) {
+    const UniqueFd host = connect_out();
+    auto pair = must(make_socket_pair(SOCK_STREAM));
+    const std::array<int, 1> sent{pair.first.get()};
+    ASSERT_TRUE(send_packet(host.get(), as_bytes("one "), sent).ok());
+    pair.first.reset();
+    write_text(host.get(), "two");
+    std::string got;
+    guest.run();
+    for (const GuestPacket& packet : guest.collect()) {
+        got += as_text(packet.payload);
+    }
+    EXPECT_EQ(got, "one two");
+    EXPECT_EQ(read_all(pair.second.get()), "EOF");
 }
 
 TEST_F(VsockTest, WithoutBuffersBytesStayInTheSocket) {
