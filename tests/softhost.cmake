@@ -13,7 +13,7 @@ add_custom_command(TARGET softhost_stand_in POST_BUILD COMMAND ${CMAKE_COMMAND} 
     $<TARGET_FILE:program_casemate-softhost-init> ${parts}/casemate-softhost-init)
 
 add_executable(softhost_vm_tests softhost/software_host_test.cpp)
-target_link_libraries(softhost_vm_tests PRIVATE casemate_softhost casemate_test_paths
+target_link_libraries(softhost_vm_tests PRIVATE casemate_softhost casemate_enclave casemate_test_paths
     GTest::gmock GTest::gtest_main)
 add_dependencies(softhost_vm_tests softhost_stand_in program_casemate-softhost-init)
 gtest_discover_tests(softhost_vm_tests TEST_PREFIX "softhost." DISCOVERY_TIMEOUT 60

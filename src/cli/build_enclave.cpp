@@ -96,7 +96,11 @@ ImageBuild::Failure ImageBuild::check_supported() const {
 }
 
 ImageBuild::Failure ImageBuild::find_parts() {
-    KernelSearch search = KernelSearch::from_environment();
+    const auto paths = enclave::find_paths();
+    if (!paths) {
+        return CommandError{ErrorCode::file_operation, paths.error().message()};
+    }
+    KernelSearch search = KernelSearch::from_environment(*paths);
     search.kernel = arguments_.kernel;
     search.cmdline = arguments_.cmdline;
     auto found = find_kernel_files(search);

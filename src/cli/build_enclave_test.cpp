@@ -60,6 +60,8 @@ protected:
         ::unsetenv("NITRO_CLI_BLOBS");
         ::unsetenv("SOURCE_DATE_EPOCH");
         ::unsetenv("CASEMATE_KERNEL_DIR");
+        ::unsetenv("CASEMATE_KERNEL_CACHE");
+        ::unsetenv("XDG_CACHE_HOME");
     }
 
     Ran build(std::vector<std::string> more = {}, const std::string& uri = "") {
@@ -188,6 +190,14 @@ TEST_F(BuildEnclaveTest, MissingKernel) {
     expect_refused(build(), 48,
                    "at /does/not/exist/vmlinux, found none. Build it once with kernel/build");
     expect_refused(build({"--kernel", "/does/not/exist"}), 48, "(--kernel), found no file");
+}
+
+TEST_F(BuildEnclaveTest, TheKernelIsWhereKernelBuildLeavesIt) {
+    ::unsetenv("NITRO_CLI_BLOBS");
+    ::setenv("XDG_CACHE_HOME", "/does/not/exist", 1);
+    expect_refused(build(), 48, "at /does/not/exist/casemate/kernel/current/vmlinux, found none");
+    ::setenv("CASEMATE_KERNEL_CACHE", "/nor/does/this", 1);
+    expect_refused(build(), 48, "at /nor/does/this/current/vmlinux, found none");
 }
 
 TEST_F(BuildEnclaveTest, AKernelThatIsNone) {

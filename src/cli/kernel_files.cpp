@@ -77,9 +77,7 @@ std::variant<std::string, CommandError> find_kernel(const KernelSearch& search) 
         }
         return building("Expected bzImage in " + search.blobs + " (NITRO_CLI_BLOBS), found none");
     }
-    const std::string path = !search.kernel_directory.empty()
-                                 ? search.kernel_directory + "/vmlinux"
-                                 : search.kernel_cache + "/current/vmlinux";
+    const std::string path = search.kernel_directory + "/vmlinux";
     if (!exists(path)) {
         return building("Expected a kernel for the enclave at " + path +
                         ", found none. Build it once with kernel/build, or give one with --kernel, "
@@ -163,17 +161,11 @@ std::optional<CommandError> find_init(const KernelSearch& search, KernelFiles& f
 
 }  // namespace
 
-KernelSearch KernelSearch::from_environment() {
+KernelSearch KernelSearch::from_environment(const enclave::Paths& paths) {
     KernelSearch search;
     search.blobs = environment("NITRO_CLI_BLOBS");
-    search.kernel_directory = environment("CASEMATE_KERNEL_DIR");
-    search.kernel_cache = environment("CASEMATE_KERNEL_CACHE");
-    if (search.kernel_cache.empty()) {
-        search.kernel_cache = environment("HOME") + "/.cache/casemate/kernel";
-    }
-    std::error_code error;
-    const fs::path program = fs::read_symlink("/proc/self/exe", error);
-    search.init = (program.parent_path().parent_path() / "lib" / "casemate" / "init").string();
+    search.kernel_directory = paths.kernel;
+    search.init = (fs::path(paths.programs).parent_path() / "lib" / "casemate" / "init").string();
     return search;
 }
 

@@ -7,6 +7,7 @@
 
 #include "cli/error_codes.hpp"
 #include "eif/format.hpp"
+#include "enclave/paths.hpp"
 
 namespace casemate::cli {
 
@@ -30,22 +31,19 @@ struct KernelSearch {
     std::optional<std::string> cmdline;
     // blobs: NITRO_CLI_BLOBS, a folder with bzImage (or Image), cmdline, init and maybe nsm.ko.
     std::string blobs;
-    // kernel_directory: CASEMATE_KERNEL_DIR, a folder with vmlinux.
+    // kernel_directory: a folder with vmlinux, enclave::Paths::kernel.
     std::string kernel_directory;
-    // kernel_cache: CASEMATE_KERNEL_CACHE, else .cache/casemate/kernel in the home directory: where
-    // kernel/build leaves its kernels, and current is the one to take.
-    std::string kernel_cache;
     // init: Casemate's own.
     std::string init;
 
-    [[nodiscard]] static KernelSearch from_environment();
+    [[nodiscard]] static KernelSearch from_environment(const enclave::Paths& paths);
 };
 
 // The command line of AWS's own images (formats.md 3.5).
 [[nodiscard]] std::string_view default_cmdline(eif::Architecture architecture);
 
 // find_kernel_files takes the kernel of the option, else of the blobs folder, else of the kernel
-// directory, else of the cache; command line, init and module of the blobs folder if there is one.
+// directory; command line, init and module of the blobs folder if there is one.
 // Errors: E48 when a file is missing, naming it and how to get it, or is not a kernel; E19 when it
 // can't be read.
 [[nodiscard]] std::variant<KernelFiles, CommandError> find_kernel_files(const KernelSearch& search);

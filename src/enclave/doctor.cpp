@@ -1,6 +1,7 @@
 #include "enclave/doctor.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,22 @@ struct ProcessorFinding {
     bool usable = false;
 };
 
+// What root types so that this user may open the device. Debian's udev gives it to the group kvm;
+// in a container it is often root's alone.
+std::string kvm_permission(const std::string& device) {
+    struct stat status {};
+    if (::stat(device.c_str(), &status) == 0 && (status.st_mode & S_IRGRP) != 0 &&
+        (status.st_mode & S_IWGRP) != 0 && status.st_gid != 0) {
+        const group* owner = ::getgrgid(status.st_gid);
+        if (owner != nullptr) {
+            return "as root: usermod -aG " + std::string(owner->gr_name) +
+                   " USER; then log in again";
+        }
+    }
+    return "as root: chgrp kvm " + device + " && chmod 660 " + device +
+           " && usermod -aG kvm USER; then log in again";
+}
+
 ProcessorFinding examine_kvm(const Paths& paths) {
     const machine::KvmProbe probe = machine::probe_kvm(paths.kvm_device);
     Finding finding{"KVM", Health::limited, probe.detail, "", ""};
@@ -47,7 +64,7 @@ ProcessorFinding examine_kvm(const Paths& paths) {
             break;
         case KvmKind::no_permission:
             finding.consequence = software;
-            finding.action = "usermod -aG kvm \"$USER\", then log in again";
+            finding.action = kvm_permission(paths.kvm_device);
             break;
         case KvmKind::unusable:
             finding.consequence = software;
@@ -58,7 +75,7 @@ ProcessorFinding examine_kvm(const Paths& paths) {
 }
 
 ProcessorFinding examine_software_host(const Paths& paths) {
-    const auto parts = softhost::find_parts(paths.programs);
+    const auto parts = softhost::find_parts(paths.programs, paths.kernel);
     if (!parts) {
         return {{"Software host", Health::limited, parts.error().detail(),
                  "enclaves run on usable KVM only", ""},

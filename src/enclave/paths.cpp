@@ -38,6 +38,24 @@ std::string octal(unsigned number) {
     return text.data();
 }
 
+// The kernel of CASEMATE_KERNEL_DIR, else the one installed beside the programs, else where
+// kernel/build leaves the current one, by the same variables.
+std::string kernel_directory(const std::string& programs) {
+    if (std::string named = variable("CASEMATE_KERNEL_DIR"); !named.empty()) {
+        return named;
+    }
+    std::string installed = programs + "/../lib/casemate/kernel";
+    if (::access((installed + "/vmlinux").c_str(), R_OK) == 0) {
+        return installed;
+    }
+    std::string kernels = variable("CASEMATE_KERNEL_CACHE");
+    if (kernels.empty()) {
+        const std::string cache = variable("XDG_CACHE_HOME");
+        kernels = (cache.empty() ? home() + "/.cache" : cache) + "/casemate/kernel";
+    }
+    return kernels + "/current";
+}
+
 Error no_home(std::string_view purpose, std::string_view other) {
     return {EnclaveErrc::file_operation, "expected a home directory for " + std::string(purpose) +
                                              ", found neither HOME nor one in the user database; "
@@ -103,20 +121,17 @@ Result<Paths> find_paths() {
             paths.runtime = session.empty() ? paths.state + "/run" : session + "/casemate";
         }
     }
-    paths.kernel = variable("CASEMATE_KERNEL_DIR");
-    if (paths.kernel.empty()) {
-        paths.kernel = home() + "/.cache/casemate/kernel/current";
-    }
-    // The supervisor works from the root directory.
-    paths.state = fs::absolute(paths.state).lexically_normal();
-    paths.runtime = fs::absolute(paths.runtime).lexically_normal();
-    paths.kernel = fs::absolute(paths.kernel).lexically_normal();
     std::error_code error;
     const fs::path self = fs::read_symlink("/proc/self/exe", error);
     if (error) {
         return os_error("find the running program in /proc", error.value());
     }
     paths.programs = self.parent_path();
+    paths.kernel = kernel_directory(paths.programs);
+    // The supervisor works from the root directory.
+    paths.state = fs::absolute(paths.state).lexically_normal();
+    paths.runtime = fs::absolute(paths.runtime).lexically_normal();
+    paths.kernel = fs::absolute(paths.kernel).lexically_normal();
     return paths;
 }
 

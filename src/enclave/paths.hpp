@@ -18,7 +18,8 @@ struct Paths {
     // programs is the directory of the running executable, where its siblings are.
     std::string programs;
     // kernel is the directory of the guest kernel and the software host's modules:
-    // CASEMATE_KERNEL_DIR, else ~/.cache/casemate/kernel/current.
+    // CASEMATE_KERNEL_DIR, else ../lib/casemate/kernel from the programs when one is there, else
+    // CASEMATE_KERNEL_CACHE/current, else casemate/kernel/current in XDG_CACHE_HOME or ~/.cache.
     std::string kernel;
     std::string kvm_device = "/dev/kvm";
 

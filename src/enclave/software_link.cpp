@@ -25,7 +25,7 @@ private:
 }  // namespace
 
 Result<VmmLink> start_software(EventLoop& loop, const VmmRequest& request) {
-    auto parts = softhost::find_parts(request.paths->programs);
+    auto parts = softhost::find_parts(request.paths->programs, request.paths->kernel);
     if (!parts) {
         return Error(EnclaveErrc::machine_refused, parts.error().detail());
     }

@@ -56,30 +56,6 @@ Result<std::string> find_qemu() {
     return missing("qemu-system-x86_64 in PATH", "install the package qemu-system-x86");
 }
 
-std::vector<std::string> kernel_places(const std::string& program_directory) {
-    if (const std::string named = environment("CASEMATE_KERNEL_DIR"); !named.empty()) {
-        return {named};
-    }
-    std::vector<std::string> places{program_directory + "/../lib/casemate/kernel"};
-    std::string cache = environment("CASEMATE_KERNEL_CACHE");
-    if (cache.empty()) {
-        const std::string base = environment("XDG_CACHE_HOME");
-        cache = (base.empty() ? environment("HOME") + "/.cache" : base) + "/casemate/kernel";
-    }
-    places.push_back(cache + "/current");
-    return places;
-}
-
-Result<std::string> find_kernel(const std::string& program_directory) {
-    const std::vector<std::string> places = kernel_places(program_directory);
-    for (const std::string& place : places) {
-        if (::access((place + "/vmlinux").c_str(), R_OK) == 0) {
-            return place;
-        }
-    }
-    return missing("a kernel at " + places.back(), "build it with kernel/build");
-}
-
 Result<std::string> find_program(const std::string& directory, const std::string& name) {
     std::string path = directory + "/" + name;
     if (::access(path.c_str(), R_OK) != 0) {
@@ -139,10 +115,15 @@ std::vector<std::string> qemu_arguments(const LaunchOptions& options, std::uint6
 
 }  // namespace
 
-Result<Parts> find_parts(const std::string& program_directory) {
+Result<Parts> find_parts(const std::string& program_directory,
+                         const std::string& kernel_directory) {
     Parts parts;
     CASEMATE_TRY(parts.qemu, find_qemu());
-    CASEMATE_TRY(parts.kernel, find_kernel(program_directory));
+    if (::access((kernel_directory + "/vmlinux").c_str(), R_OK) != 0) {
+        return missing("a kernel at " + kernel_directory,
+                       "build it with kernel/build, or set CASEMATE_KERNEL_DIR");
+    }
+    parts.kernel = kernel_directory;
     CASEMATE_TRY(parts.init, find_program(program_directory, "casemate-softhost-init"));
     CASEMATE_TRY(parts.vmm, find_program(program_directory, "casemate-vmm"));
     return parts;

@@ -24,10 +24,10 @@ struct Parts {
 };
 
 // find_parts looks for QEMU in PATH (CASEMATE_QEMU names another), for the kernel in
-// CASEMATE_KERNEL_DIR, beside the programs under ../lib/casemate/kernel, or where kernel/build
-// keeps the current one, and for the programs in program_directory.
+// kernel_directory and for the programs in program_directory.
 // SofthostErrc::missing names the first part that is not there and says how to get it.
-[[nodiscard]] Result<Parts> find_parts(const std::string& program_directory);
+[[nodiscard]] Result<Parts> find_parts(const std::string& program_directory,
+                                       const std::string& kernel_directory);
 
 // LaunchOptions: what a software host is started for.
 struct LaunchOptions {

@@ -17,6 +17,7 @@
 #include "base/os_error.hpp"
 #include "base/socket.hpp"
 #include "base/temporary_directory.hpp"
+#include "enclave/paths.hpp"
 #include "machine/control.hpp"
 #include "softhost/error.hpp"
 #include "support/paths.hpp"
@@ -44,7 +45,8 @@ class SoftwareHostTest : public testing::Test {
 protected:
     void SetUp() override {
         std::signal(SIGPIPE, SIG_IGN);
-        auto parts = find_parts(test::binary_dir() + "/tests/softhost");
+        auto parts =
+            find_parts(test::binary_dir() + "/tests/softhost", take(enclave::find_paths()).kernel);
         if (!parts) {
             GTEST_SKIP() << parts.error().message();
         }
