@@ -10,6 +10,6 @@ add_executable(supervisor_tests ${CMAKE_SOURCE_DIR}/tests/enclave/supervisor_tes
 target_link_libraries(supervisor_tests PRIVATE casemate_enclave GTest::gmock GTest::gtest_main)
 target_compile_definitions(supervisor_tests PRIVATE
     CASEMATE_BINARY_DIR="${CMAKE_BINARY_DIR}" CASEMATE_FAKE_PARTS="$<TARGET_FILE:fake_parts>")
-add_dependencies(supervisor_tests fake_parts program_casemate-enclave)
+add_dependencies(supervisor_tests fake_parts program_casemate_enclave)
 gtest_discover_tests(supervisor_tests TEST_PREFIX "enclave." DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS unit TIMEOUT 120)

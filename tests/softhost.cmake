@@ -10,11 +10,11 @@ set_target_properties(softhost_stand_in PROPERTIES
 target_link_libraries(softhost_stand_in PRIVATE casemate_machine)
 target_link_options(softhost_stand_in PRIVATE -static)
 add_custom_command(TARGET softhost_stand_in POST_BUILD COMMAND ${CMAKE_COMMAND} -E create_symlink
-    $<TARGET_FILE:program_casemate-softhost-init> ${parts}/casemate-softhost-init)
+    $<TARGET_FILE:program_casemate_softhost_init> ${parts}/casemate-softhost-init)
 
 add_executable(softhost_vm_tests softhost/software_host_test.cpp)
 target_link_libraries(softhost_vm_tests PRIVATE casemate_softhost casemate_enclave casemate_test_paths
     GTest::gmock GTest::gtest_main)
-add_dependencies(softhost_vm_tests softhost_stand_in program_casemate-softhost-init)
+add_dependencies(softhost_vm_tests softhost_stand_in program_casemate_softhost_init)
 gtest_discover_tests(softhost_vm_tests TEST_PREFIX "softhost." DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS vm TIMEOUT 180)

@@ -1,1 +1,0 @@
-add_program(casemate-enclave casemate_enclave)

@@ -1,1 +1,0 @@
-add_program(casemate-softhost-init casemate_softhost STATIC)

@@ -1,0 +1,1 @@
+add_program(casemate_enclave casemate_enclave)

@@ -1,0 +1,1 @@
+add_program(casemate_softhost_init casemate_softhost STATIC)
