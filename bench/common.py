@@ -13,6 +13,11 @@ CASEMATE = BUILD / "bin/casemate"
 KERNEL = pathlib.Path(os.environ.get("CASEMATE_KERNEL_DIR",
                                      pathlib.Path.home() / ".cache/casemate/kernel/current"))
 
+# The software host's processor (src/softhost/launcher.cpp): without what the emulator can't do, and
+# would warn of.
+PROCESSOR = ("EPYC,+svm,+npt,-rdseed,-sha-ni,-fxsr-opt,-misalignsse,-3dnowprefetch,-osvw,-topoext,"
+             "-perfctr-core,-clzero,-xsaveerptr,-ibpb,-nrip-save,-xsavec,-xsaves")
+
 # Section types of an EIF (format.hpp).
 KERNEL_SECTION, COMMAND_LINE, RAMDISK = 1, 2, 3
 HEADER_SIZE, SECTION_HEADER_SIZE = 548, 12
@@ -48,7 +53,7 @@ def tsc_khz():
 def emulator(memory_mib, processors=2):
     """QEMU's emulated machine, as the software host uses it."""
     return ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-M", "microvm,rtc=on,acpi=off",
-            "-cpu", "EPYC,+svm,+npt", "-m", str(memory_mib), "-smp", str(processors), "-nodefaults",
+            "-cpu", PROCESSOR, "-m", str(memory_mib), "-smp", str(processors), "-nodefaults",
             "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"]
 
 

@@ -172,7 +172,7 @@ Result<UniqueFd> fresh_memory(const MeasuredImage& image) {
 
 }  // namespace
 
-Result<std::unique_ptr<Guest>> boot_casemate(const MeasuredImage& image) {
+Result<std::unique_ptr<Guest>> boot_casemate(const MeasuredImage& image, std::uint32_t vcpus) {
     CASEMATE_TRY(const UniqueFd memory, fresh_memory(image));
     CASEMATE_TRY(FdPair control, make_socket_pair(SOCK_SEQPACKET));
     CASEMATE_TRY(const UniqueFd console, open_file("/dev/null", O_WRONLY));
@@ -182,9 +182,9 @@ Result<std::unique_ptr<Guest>> boot_casemate(const MeasuredImage& image) {
     control.second.reset();
     machine::Start start;
     start.memory_bytes = kGuestMemory;
-    start.vcpu_count = 1;
+    start.vcpu_count = vcpus;
     start.guest_cid = kGuestCid;
-    start.console = true;
+    start.console = false;
     start.image = image.loaded.image;
     const std::array<int, 4> fds{memory.get(), requests.get(), console.get(), kvm.get()};
     CASEMATE_CHECK(

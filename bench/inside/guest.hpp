@@ -35,10 +35,16 @@ inline constexpr std::uint64_t kGuestMemory = 192ULL << 20U;
 struct MeasuredImage;
 [[nodiscard]] Result<std::shared_ptr<MeasuredImage>> measure_image();
 
-// boot_* return when the guest's init has come to its heartbeat.
-[[nodiscard]] Result<std::unique_ptr<Guest>> boot_casemate(const MeasuredImage& image);
-// machine is QEMU's: "microvm" or "q35".
-[[nodiscard]] Result<std::unique_ptr<Guest>> boot_qemu(const std::string& machine);
+// boot_casemate returns when the guest's init has come to its heartbeat.
+[[nodiscard]] Result<std::unique_ptr<Guest>> boot_casemate(const MeasuredImage& image,
+                                                           std::uint32_t vcpus);
+// boot_qemu has no vsock device and returns when the guest's init says so. machine is QEMU's:
+// "microvm" or "q35".
+[[nodiscard]] Result<std::unique_ptr<Guest>> boot_qemu(const std::string& machine,
+                                                       std::uint32_t vcpus);
+// boot_vhost_vsock is a microvm with the kernel's vhost-vsock. The parent there has CID 2 alone, so
+// init would not find it: the test program is the first process itself.
+[[nodiscard]] Result<std::unique_ptr<Guest>> boot_vhost_vsock();
 
 // private_kib is what a process has in memory, in KiB, but for mappings of guest memory.
 [[nodiscard]] std::uint64_t private_kib(int pid);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -24,10 +25,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kBoots = 7;
-constexpr int kStreams = 5;
-constexpr int kRoundTrips = 2000;
-constexpr std::uint64_t kStreamBytes = 64ULL << 20U;
+// Rounds, in each of which every machine has its turn, so that all meet the same disturbances.
+constexpr int kRounds = 3;
+constexpr int kStreams = 7;
+constexpr int kRoundTrips = 500;
+constexpr std::uint64_t kStreamBytes = 16ULL << 20U;
 // The services of tests/guest, mode "serve".
 constexpr std::uint32_t kEcho = 5000;
 constexpr std::uint32_t kSink = 5001;
@@ -42,7 +44,26 @@ double median(std::vector<double> values) {
     return values.empty() ? 0 : values[values.size() / 2];
 }
 
-using Boot = std::function<Result<std::unique_ptr<Guest>>()>;
+using Boot = std::function<Result<std::unique_ptr<Guest>>(std::uint32_t vcpus)>;
+
+// Candidate: one way to run the guest, and what has been seen of it.
+struct Candidate {
+    const char* name;
+    Boot boot;
+    std::vector<double> times;
+    std::uint64_t overhead_kib = 0;
+    std::unique_ptr<Guest> guest;
+    std::vector<double> in;
+    std::vector<double> out;
+    std::vector<double> trips;
+};
+
+Candidate candidate(const char* name, Boot boot) {
+    Candidate made;
+    made.name = name;
+    made.boot = std::move(boot);
+    return made;
+}
 
 bool complain(const char* what, const Error& error) {
     std::printf("bench: %s: %s\n", what, error.message().c_str());
@@ -60,23 +81,34 @@ Result<UniqueFd> connect_when_up(Guest& guest, std::uint32_t port) {
     }
 }
 
-bool measure_boot(const char* name, const Boot& boot) {
-    std::vector<double> times;
-    std::uint64_t overhead = 0;
-    for (int run = 0; run < kBoots; ++run) {
-        const auto start = Clock::now();
-        auto guest = boot();
-        if (!guest) {
-            return complain(name, guest.error());
-        }
-        times.push_back(seconds_since(start));
-        overhead = (*guest)->overhead_kib();
+bool boot_once(Candidate& candidate, std::uint32_t vcpus) {
+    const auto start = Clock::now();
+    auto guest = candidate.boot(vcpus);
+    if (!guest) {
+        return complain(candidate.name, guest.error());
     }
-    std::printf(
-        "bench: boot %s: median %.3f s of %d (min %.3f, max %.3f); beyond the guest: %lu KiB\n",
-        name, median(times), kBoots, *std::min_element(times.begin(), times.end()),
-        *std::max_element(times.begin(), times.end()), overhead);
+    candidate.times.push_back(seconds_since(start));
+    candidate.overhead_kib = (*guest)->overhead_kib();
     return true;
+}
+
+void measure_boots(std::vector<Candidate> candidates, std::uint32_t vcpus) {
+    for (int round = 0; round < kRounds; ++round) {
+        for (auto& candidate : candidates) {
+            if (!boot_once(candidate, vcpus)) {
+                return;
+            }
+        }
+    }
+    for (const auto& candidate : candidates) {
+        const auto& times = candidate.times;
+        std::printf(
+            "bench: boot with %u vCPU, %s: median %.3f s of %d (min %.3f, max %.3f); beyond the "
+            "guest: %lu KiB\n",
+            vcpus, candidate.name, median(times), kRounds,
+            *std::min_element(times.begin(), times.end()),
+            *std::max_element(times.begin(), times.end()), candidate.overhead_kib);
+    }
 }
 
 Result<double> send_megabytes(Guest& guest) {
@@ -122,32 +154,45 @@ Result<double> round_trip(Guest& guest) {
     return median(times);
 }
 
-bool measure_streams(const char* name, const Boot& boot) {
-    auto guest = boot();
-    if (!guest) {
-        return complain(name, guest.error());
+bool stream_once(Candidate& candidate) {
+    auto sent = send_megabytes(*candidate.guest);
+    auto received = receive_megabytes(*candidate.guest);
+    auto trip = round_trip(*candidate.guest);
+    if (!sent || !received || !trip) {
+        return complain(candidate.name, !sent       ? sent.error()
+                                        : !received ? received.error()
+                                                    : trip.error());
     }
-    std::vector<double> in;
-    std::vector<double> out;
-    std::vector<double> trips;
-    for (int run = 0; run < kStreams; ++run) {
-        auto sent = send_megabytes(**guest);
-        auto received = receive_megabytes(**guest);
-        auto trip = round_trip(**guest);
-        if (!sent || !received || !trip) {
-            return complain(name, !sent       ? sent.error()
-                                  : !received ? received.error()
-                                              : trip.error());
-        }
-        in.push_back(*sent);
-        out.push_back(*received);
-        trips.push_back(*trip);
-    }
-    std::printf(
-        "bench: vsock %s: into the guest %.1f MB/s, out of it %.1f MB/s, round trip %.0f us "
-        "(medians of %d)\n",
-        name, median(in), median(out), median(trips), kStreams);
+    candidate.in.push_back(*sent);
+    candidate.out.push_back(*received);
+    candidate.trips.push_back(*trip);
     return true;
+}
+
+// Both guests run side by side, the one that is not measured idle.
+void measure_streams(std::vector<Candidate> candidates) {
+    for (auto& candidate : candidates) {
+        auto guest = candidate.boot(1);
+        if (!guest) {
+            complain(candidate.name, guest.error());
+            return;
+        }
+        candidate.guest = std::move(*guest);
+    }
+    for (int round = 0; round < kStreams; ++round) {
+        for (auto& candidate : candidates) {
+            if (!stream_once(candidate)) {
+                return;
+            }
+        }
+    }
+    for (const auto& candidate : candidates) {
+        std::printf(
+            "bench: vsock, %s: into the guest %.1f MB/s, out of it %.1f MB/s, round trip %.0f us "
+            "(medians of %d)\n",
+            candidate.name, median(candidate.in), median(candidate.out), median(candidate.trips),
+            kStreams);
+    }
 }
 
 void load_modules() {
@@ -170,25 +215,46 @@ void load_modules() {
     }
 }
 
+// The kernel hands parts=boot,vsock of its command line on in the environment.
+bool wanted(std::string_view part) {
+    const char* parts = std::getenv("parts");
+    return parts == nullptr || std::string_view(parts).find(part) != std::string_view::npos;
+}
+
 void run() {
     ::mount("dev", "/dev", "devtmpfs", 0, nullptr);
     ::mount("proc", "/proc", "proc", 0, nullptr);
     ::mount("sysfs", "/sys", "sysfs", 0, nullptr);
     ::mount("tmp", "/tmp", "tmpfs", 0, nullptr);
+    // Guest memory in large pages, as in Casemate's software host.
+    if (auto setting = open_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", O_WRONLY)) {
+        static_cast<void>(write_all(setting->get(), as_bytes("always")));
+    }
     load_modules();
     auto image = measure_image();
     if (!image) {
         complain("measure the image", image.error());
         return;
     }
-    const Boot ours = [&] { return boot_casemate(**image); };
-    const Boot microvm = [] { return boot_qemu("microvm"); };
-    const Boot q35 = [] { return boot_qemu("q35"); };
-    measure_boot("casemate-vmm", ours);
-    measure_boot("qemu -accel kvm -M microvm", microvm);
-    measure_boot("qemu -accel kvm -M q35", q35);
-    measure_streams("casemate-vmm", ours);
-    measure_streams("vhost-vsock, qemu -accel kvm -M microvm", microvm);
+    const Boot ours = [&](std::uint32_t vcpus) { return boot_casemate(**image, vcpus); };
+    const Boot microvm = [](std::uint32_t vcpus) { return boot_qemu("microvm", vcpus); };
+    const Boot q35 = [](std::uint32_t vcpus) { return boot_qemu("q35", vcpus); };
+    if (wanted("boot")) {
+        for (const std::uint32_t vcpus : {1U, 2U}) {
+            std::vector<Candidate> all;
+            all.push_back(candidate("casemate-vmm", ours));
+            all.push_back(candidate("qemu -accel kvm -M microvm", microvm));
+            all.push_back(candidate("qemu -accel kvm -M q35", q35));
+            measure_boots(std::move(all), vcpus);
+        }
+    }
+    if (wanted("vsock")) {
+        std::vector<Candidate> both;
+        both.push_back(candidate("casemate-vmm", ours));
+        both.push_back(candidate("vhost-vsock, qemu -accel kvm -M microvm",
+                                 [](std::uint32_t /*vcpus*/) { return boot_vhost_vsock(); }));
+        measure_streams(std::move(both));
+    }
 }
 
 }  // namespace

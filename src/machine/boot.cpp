@@ -191,9 +191,14 @@ std::string device_parameters(std::uint32_t device_count) {
     return text;
 }
 
+std::string processor_parameters(std::uint32_t vcpu_count) {
+    return vcpu_count == 1 ? " noreplace-smp" : "";
+}
+
 Result<> write_boot_data(const GuestMemory& memory, const BootImage& image,
                          std::uint32_t vcpu_count, std::uint32_t device_count) {
-    std::string command_line = image.command_line + device_parameters(device_count);
+    std::string command_line =
+        image.command_line + processor_parameters(vcpu_count) + device_parameters(device_count);
     if (command_line.size() >= kCommandLineSize || command_line.find('\0') != std::string::npos) {
         return Error(MachineErrc::too_large, "expected a command line of less than " +
                                                  std::to_string(kCommandLineSize) +

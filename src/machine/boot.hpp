@@ -37,6 +37,12 @@ inline constexpr std::uint64_t kFirmwareEnd = 0x10'0000;
 // virtio-mmio devices (Linux drivers/virtio/virtio_mmio.c, "virtio_mmio.device=").
 [[nodiscard]] std::string device_parameters(std::uint32_t device_count);
 
+// processor_parameters is what the VMM appends for the processors. One alone would have Linux take
+// the lock prefixes out of its code, thousands of them, one change of page tables each: a fifth of
+// an emulated boot, for nothing that a program would notice (Linux arch/x86/kernel/alternative.c,
+// "noreplace-smp").
+[[nodiscard]] std::string processor_parameters(std::uint32_t vcpu_count);
+
 // write_boot_data writes GDT, page tables, boot parameters, command line, ACPI tables and MP
 // table into guest memory. The image must have passed check_boot_image.
 [[nodiscard]] Result<> write_boot_data(const GuestMemory& memory, const BootImage& image,

@@ -86,6 +86,14 @@ TEST(BootData, TheZeroPageSaysWhereThingsAre) {
     EXPECT_EQ(as_text(text), expected + '\0');
 }
 
+TEST(BootData, OneProcessorAloneKeepsItsLockPrefixes) {
+    const auto memory = make_memory(64 * kMib);
+    ASSERT_TRUE(write_boot_data(memory, good_image(), 1, 1));
+    const std::string expected = "console=ttyS0 noreplace-smp virtio_mmio.device=4K@0xd0000000:5";
+    const auto text = memory.slice(kCommandLine, expected.size() + 1).value();
+    EXPECT_EQ(as_text(text), expected + '\0');
+}
+
 TEST(BootData, ASetupHeaderIsKeptButForTheLoadersFields) {
     const auto memory = make_memory(64 * kMib);
     auto image = good_image();
