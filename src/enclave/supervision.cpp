@@ -105,6 +105,11 @@ Result<> Supervision::prepare() {
     CASEMATE_CHECK(open_sockets());
     tell_acceleration();
     report(Progress{"Start allocating memory..."});
+    CASEMATE_CHECK(make_memory());
+    if (acceleration_ == Acceleration::software) {
+        // It comes up while the image is loaded, and reads it when it is told to start.
+        CASEMATE_CHECK(open_link());
+    }
     return start_loader();
 }
 
@@ -229,13 +234,18 @@ Result<> Supervision::watch_channel() {
     });
 }
 
-Result<> Supervision::start_loader() {
+Result<> Supervision::make_memory() {
     const std::uint64_t memory_bytes = configuration_.memory_mib * kMiB;
     const bool huge = memory_.valid();
     if (!huge) {
         CASEMATE_TRY(memory_, make_memory_file("casemate-guest", memory_bytes));
     }
     say(std::string("guest memory: ") + (huge ? "reserved 2 MiB pages" : "ordinary pages"));
+    return {};
+}
+
+Result<> Supervision::start_loader() {
+    const std::uint64_t memory_bytes = configuration_.memory_mib * kMiB;
     CASEMATE_TRY(FdPair requests, make_socket_pair(SOCK_SEQPACKET));
     nsm_requests_ = std::move(requests.first);
     UniqueFd control;
@@ -342,6 +352,9 @@ void Supervision::on_loaded(nsm::Loaded loaded) {
         record_.measurements[index] = to_hex(value);
     }
     publish();
+    if (ending_) {
+        return;
+    }
     const auto started = start_machine();
     if (!started) {
         fail_start(started.error(), EnclaveErrc::boot_failed);
@@ -361,17 +374,23 @@ Result<VmmLink> Supervision::make_link() {
 }
 
 Result<> Supervision::start_machine() {
+    if (acceleration_ != Acceleration::software) {
+        CASEMATE_CHECK(open_link());
+    }
+    return send_start();
+}
+
+Result<> Supervision::open_link() {
     CASEMATE_TRY(VmmLink link, make_link());
     vmm_keeper_ = std::move(link.keeper);
     kvm_ = std::move(link.kvm);
     for (NamedProcess& process : link.processes) {
         CASEMATE_CHECK(adopt(std::move(process)));
     }
-    CASEMATE_CHECK(vmm_.open(
+    return vmm_.open(
         std::move(link.control), machine::kMaxControlPacket,
         [this](Packet packet) { on_vmm_packet(std::move(packet)); },
-        [this](const std::string& reason) { on_vmm_closed(reason); }));
-    return send_start();
+        [this](const std::string& reason) { on_vmm_closed(reason); });
 }
 
 Result<> Supervision::send_start() {

@@ -59,10 +59,12 @@ private:
     [[nodiscard]] Result<> open_history();
     [[nodiscard]] Result<> open_sockets();
     [[nodiscard]] Result<> watch_channel();
+    [[nodiscard]] Result<> make_memory();
     [[nodiscard]] Result<> start_loader();
     void on_module_packet(const Packet& packet);
     void on_loaded(nsm::Loaded loaded);
     [[nodiscard]] Result<> start_machine();
+    [[nodiscard]] Result<> open_link();
     [[nodiscard]] Result<VmmLink> make_link();
     [[nodiscard]] Result<> send_start();
     [[nodiscard]] Result<> adopt(NamedProcess process);
