@@ -32,7 +32,6 @@ Result<VmmLink> start_software(EventLoop& loop, const VmmRequest& request) {
     softhost::LaunchOptions options;
     options.parts = std::move(*parts);
     options.memory_bytes = request.memory_bytes;
-    options.vcpu_count = request.vcpu_count;
     options.image = request.memory;
     softhost::SoftwareHost::Handlers handlers;
     handlers.ready = [say = request.say](std::chrono::milliseconds time) {

@@ -365,7 +365,6 @@ Result<VmmLink> Supervision::make_link() {
     VmmRequest request;
     request.paths = &configuration_.paths;
     request.memory_bytes = configuration_.memory_mib * kMiB;
-    request.vcpu_count = static_cast<std::uint32_t>(record_.cpu_ids.size());
     request.memory = memory_.get();
     request.log = log_input_.get();
     request.say = [this](const std::string& line) { say(line); };

@@ -45,7 +45,6 @@ struct VmmLink {
 struct VmmRequest {
     const Paths* paths = nullptr;
     std::uint64_t memory_bytes = 0;
-    std::uint32_t vcpu_count = 0;
     // What the loader has written is in this file; it stays the caller's.
     int memory = -1;
     // Where the processes' standard error goes; it stays the caller's.

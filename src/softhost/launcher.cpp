@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
-#include <thread>
 
 #include "softhost/error.hpp"
 #include "softhost/initramfs.hpp"
@@ -64,14 +63,7 @@ Result<std::string> find_program(const std::string& directory, const std::string
     return path;
 }
 
-// More emulated processors than the machine has would only wait for each other.
-std::uint32_t emulated_cpus(std::uint32_t vcpu_count) {
-    const std::uint32_t real = std::max(std::thread::hardware_concurrency(), 1U);
-    return std::clamp(vcpu_count, 1U, real);
-}
-
 std::vector<std::string> qemu_arguments(const LaunchOptions& options, std::uint64_t khz) {
-    const std::uint32_t cpus = emulated_cpus(options.vcpu_count);
     const auto inherited = [](int fd) { return "/proc/self/fd/" + std::to_string(fd); };
     return {
         "-accel",
@@ -80,8 +72,11 @@ std::vector<std::string> qemu_arguments(const LaunchOptions& options, std::uint6
         "microvm,rtc=on,acpi=off,usb=off",
         "-cpu",
         kProcessor,
+        // One processor, however many the enclave has: with several, QEMU 7.2 now and then runs
+        // code that the guest has just patched on another, and the guest's kernel dies of it at
+        // boot.
         "-smp",
-        std::to_string(cpus),
+        "1",
         "-m",
         std::to_string(machine_memory(options.memory_bytes)),
         "-nodefaults",
@@ -95,7 +90,7 @@ std::vector<std::string> qemu_arguments(const LaunchOptions& options, std::uint6
         "-initrd",
         inherited(kInitramfsFd),
         "-append",
-        kernel_command_line(khz, cpus),
+        kernel_command_line(khz),
         "-chardev",
         "stdio,id=log,signal=off",
         "-serial",
@@ -137,20 +132,15 @@ std::uint64_t machine_memory(std::uint64_t memory_bytes) {
     return kFixed + enclave + enclave / 32;
 }
 
-std::string kernel_command_line(std::uint64_t tsc_khz, std::uint32_t cpus) {
+std::string kernel_command_line(std::uint64_t tsc_khz) {
     // reboot=t: the machine has no keyboard controller, a triple fault ends QEMU. Mitigations would
     // defend the software host's one process from itself. tsc=reliable spares the checks of a
-    // counter whose rate we state.
-    std::string line =
-        "console=ttyS0 quiet reboot=t panic=-1 mitigations=off no_timer_check tsc=reliable "
-        "swiotlb=noforce rcupdate.rcu_expedited=1 random.trust_cpu=on tsc_early_khz=" +
-        std::to_string(tsc_khz);
-    // Linux watches the local timer for a quarter of a second to learn its rate. One processor does
-    // as well with the other timer, whose rate is known; several need a timer each.
-    if (cpus == 1) {
-        line += " nolapic_timer";
-    }
-    return line;
+    // counter whose rate we state. Linux watches the local timer for a quarter of a second to learn
+    // its rate; one processor does as well with the other timer, whose rate is known.
+    return "console=ttyS0 quiet reboot=t panic=-1 mitigations=off no_timer_check tsc=reliable "
+           "nolapic_timer swiotlb=noforce rcupdate.rcu_expedited=1 random.trust_cpu=on "
+           "tsc_early_khz=" +
+           std::to_string(tsc_khz);
 }
 
 Result<Launched> launch(const LaunchOptions& options) {

@@ -34,7 +34,6 @@ struct LaunchOptions {
     Parts parts;
     // The enclave's memory in bytes; the emulated machine gets more for itself.
     std::uint64_t memory_bytes = 0;
-    std::uint32_t vcpu_count = 1;
     // The guest memory file that the measured image is in, or will be when Start is sent; stays the
     // caller's. QEMU opens it read-only, again, through /proc.
     int image = -1;
@@ -56,7 +55,7 @@ struct Launched {
 // machine_memory gives the emulated machine's memory in MiB for an enclave of that many bytes.
 [[nodiscard]] std::uint64_t machine_memory(std::uint64_t memory_bytes);
 
-// kernel_command_line gives what the software host's kernel is told on that many processors.
-[[nodiscard]] std::string kernel_command_line(std::uint64_t tsc_khz, std::uint32_t cpus);
+// kernel_command_line gives what the software host's kernel is told.
+[[nodiscard]] std::string kernel_command_line(std::uint64_t tsc_khz);
 
 }  // namespace casemate::softhost
