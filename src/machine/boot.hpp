@@ -38,8 +38,8 @@ inline constexpr std::uint64_t kFirmwareEnd = 0x10'0000;
 [[nodiscard]] std::string device_parameters(std::uint32_t device_count);
 
 // processor_parameters is what the VMM appends for the processors. One alone would have Linux take
-// the lock prefixes out of its code, thousands of them, one change of page tables each: a fifth of
-// an emulated boot, for nothing that a program would notice (Linux arch/x86/kernel/alternative.c,
+// the lock prefixes out of its code, one by one with a change of page tables each: slow where that
+// is emulated, and nothing that a program would notice (Linux arch/x86/kernel/alternative.c,
 // "noreplace-smp").
 [[nodiscard]] std::string processor_parameters(std::uint32_t vcpu_count);
 
