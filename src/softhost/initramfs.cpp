@@ -67,7 +67,8 @@ Result<> add_modules(codec::CpioWriter& archive, const std::string& directory) {
     std::string list;
     for (const Module& module : modules) {
         const std::string file(module.file);
-        CASEMATE_TRY(const Bytes content, read_file(directory + "/" + file, kMaxModule));
+        CASEMATE_TRY(const Bytes content,
+                     read_file(std::string(directory).append("/").append(file), kMaxModule));
         CASEMATE_CHECK(archive.add_small_file(relative(kModuleDirectory).append("/").append(file),
                                               0644, content));
         list.append(file).append(module.parameters).append("\n");
