@@ -11,6 +11,8 @@ enum class CryptoErrc : std::uint8_t {
     bad_encoding,
     // OpenSSL could not do it; the sentence carries its own reasons.
     library_failure,
+    // A PKCS #11 token, or OpenSSL's way to it, refused.
+    token_failure,
 };
 
 [[nodiscard]] std::string_view describe(CryptoErrc code);

@@ -12,6 +12,8 @@ std::string_view describe(CryptoErrc code) {
             return "bad encoding";
         case CryptoErrc::library_failure:
             return "cryptographic library failure";
+        case CryptoErrc::token_failure:
+            return "token failure";
     }
     return "unknown";
 }

@@ -1,0 +1,59 @@
+// Policy: what a relying party expects of a document beyond its being genuine.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "attestation/document.hpp"
+
+namespace casemate::attestation {
+
+// ExpectedPcrs: one or more alternatives ("release 1", "release 2"); a document has to meet every
+// register of at least one of them, so that registers of different releases can't be mixed. Without
+// an alternative everything is accepted.
+class ExpectedPcrs {
+public:
+    // Alternative: for each register the values that will do.
+    using Alternative = std::map<std::uint16_t, std::set<PcrValue>>;
+
+    // require adds that value to those accepted for a register, in every alternative.
+    void require(std::uint16_t index, const PcrValue& value);
+    void add_alternative(Alternative alternative);
+    [[nodiscard]] const std::vector<Alternative>& alternatives() const { return alternatives_; }
+    [[nodiscard]] bool empty() const { return alternatives_.empty(); }
+
+    // from_json reads {"PCR0": HEX or [HEX, …], …}, or an array of such objects, each an
+    // alternative. What build-enclave and describe-eif print ({"Measurements": {"HashAlgorithm": …,
+    // "PCR0": …}}) is understood too. Anything else, an unknown key included, is refused:
+    // AttestationErrc bad_expectation.
+    [[nodiscard]] static Result<ExpectedPcrs> from_json(std::string_view json);
+    // from_eif measures an enclave image (open, from its start): PCR0, 1, 2, and 8 when it is
+    // signed. Errors: those of eif::measure.
+    [[nodiscard]] static Result<ExpectedPcrs> from_eif(int image);
+
+private:
+    std::vector<Alternative> alternatives_;
+};
+
+struct Policy {
+    // now is the time of the verification; nothing else asks a clock.
+    Time now;
+    // at_document_time: certificates have to be valid at the document's own timestamp instead of
+    // now, for documents out of an archive. Freshness is not checked then.
+    bool at_document_time = false;
+    // The document's clock may be ahead of ours by this much.
+    std::chrono::milliseconds clock_skew{std::chrono::seconds(60)};
+    // A document that is older is refused.
+    std::optional<std::chrono::milliseconds> max_age;
+    // The nonce that this document must carry.
+    std::optional<Bytes> nonce;
+    ExpectedPcrs pcrs;
+    std::set<Isolation> isolation{Isolation::nitro, Isolation::kvm};
+    bool allow_debug = false;
+};
+
+}  // namespace casemate::attestation

@@ -1,0 +1,1 @@
+add_room(attestation DEPENDS casemate_base casemate_codec casemate_crypto casemate_eif)

@@ -1,0 +1,85 @@
+// Keys of elliptic curves and ECDSA (FIPS 186-5), in the forms that COSE and X.509 carry.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "crypto/error.hpp"
+
+struct evp_pkey_st;
+
+namespace casemate::crypto {
+
+// Curve: NIST's, by their sizes. other: any other kind of key (RSA, Ed25519, another curve).
+enum class Curve : std::uint8_t { p256, p384, p521, other };
+
+// signature_size is the size of a raw signature r ‖ s: 64, 96 or 132 bytes.
+[[nodiscard]] std::size_t signature_size(Curve curve);
+
+// PublicKey: a key to verify with. Cheap to copy (shared, immutable) and safe to use from several
+// threads.
+class PublicKey {
+public:
+    // from_spki decodes a DER SubjectPublicKeyInfo with nothing after it; a point that is not on
+    // its curve is refused. Errors: CryptoErrc bad_encoding.
+    [[nodiscard]] static Result<PublicKey> from_spki(ByteView der);
+
+    // spki gives the DER SubjectPublicKeyInfo.
+    [[nodiscard]] const Bytes& spki() const;
+    [[nodiscard]] Curve curve() const;
+
+    // verifies tells whether raw_signature (r ‖ s, each as long as the curve's order) is this key's
+    // over message, hashed by the digest of the curve's size (P-384: SHA-384). A signature of any
+    // other length, or a key that is on no curve, verifies nothing.
+    [[nodiscard]] bool verifies(ByteView message, ByteView raw_signature) const;
+
+private:
+    friend class PrivateKey;
+    friend class Certificate;
+    struct State;
+    explicit PublicKey(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+    std::shared_ptr<const State> state_;
+};
+
+// PrivateKey: a key to sign with, in this process's memory or in a token. Move-only. Keys in memory
+// are cleansed when they go.
+class PrivateKey {
+public:
+    // generate makes a new key. Errors: CryptoErrc library_failure (no random numbers).
+    [[nodiscard]] static Result<PrivateKey> generate(Curve curve);
+    // from_pem reads an unencrypted key (PKCS #8 or SEC 1). Errors: CryptoErrc bad_encoding.
+    [[nodiscard]] static Result<PrivateKey> from_pem(ByteView pem);
+    // from_token finds a key of a PKCS #11 token by its URI (RFC 7512), which may name the source
+    // of the PIN (pin-source, pin-value). Errors: CryptoErrc token_failure, saying what OpenSSL and
+    // the token said.
+    [[nodiscard]] static Result<PrivateKey> from_token(const std::string& uri);
+
+    PrivateKey(PrivateKey&& other) noexcept;
+    PrivateKey& operator=(PrivateKey&& other) noexcept;
+    ~PrivateKey();
+
+    // to_pem writes PKCS #8, unencrypted. Errors: CryptoErrc token_failure for a key of a token.
+    [[nodiscard]] Result<SecretBytes> to_pem() const;
+    [[nodiscard]] const PublicKey& public_key() const { return public_key_; }
+    // sign gives r ‖ s over message, hashed as PublicKey::verifies says. Errors: CryptoErrc
+    // library_failure, token_failure.
+    [[nodiscard]] Result<Bytes> sign(ByteView message) const;
+
+private:
+    friend struct KeyAccess;
+    struct FreeKey {
+        void operator()(evp_pkey_st* key) const;
+    };
+    using Handle = std::unique_ptr<evp_pkey_st, FreeKey>;
+    PrivateKey(Handle handle, PublicKey public_key, bool in_token);
+
+    Handle handle_;
+    PublicKey public_key_;
+    bool in_token_ = false;
+};
+
+}  // namespace casemate::crypto
