@@ -1,3 +1,13 @@
 add_room(guest DEPENDS casemate_base)
 # Freestanding in spirit: the enclave's first process has nobody who could catch.
 target_compile_options(casemate_guest PRIVATE -fno-exceptions -fno-rtti)
+
+# The Python module: src/guest/python/casemate_nsm.py, which needs nothing to be built.
+if(CASEMATE_TESTS)
+    # Debian's own, which has the packages of tools/packages.sh, whatever else the PATH holds.
+    find_program(DEBIAN_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED)
+    add_test(NAME guest.python_module
+        COMMAND ${DEBIAN_PYTHON} -B -m unittest -v casemate_nsm_test
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/src/guest/python)
+    set_tests_properties(guest.python_module PROPERTIES LABELS unit TIMEOUT 120)
+endif()
