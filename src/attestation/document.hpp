@@ -34,10 +34,13 @@ inline constexpr std::size_t kMaxBundle = 8;
 
 // A point of the wall clock, in milliseconds as documents have it.
 using Time = std::chrono::sys_time<std::chrono::milliseconds>;
+// The last millisecond that a certificate can speak of, 9999-12-31T23:59:59.999Z. No time in this
+// room is later, or earlier than 1970, so that differences of two always fit.
+inline constexpr Time kLastTime{std::chrono::milliseconds(253'402'300'799'999)};
 
 // Contents: the fields of the payload.
 struct Contents {
-    // module_id: "<instance id>-enc<slot uid in hex>", never empty.
+    // module_id: "<instance id>-enc<slot uid in hex>", never empty, at most kMaxField bytes.
     std::string module_id;
     Time timestamp;
     // The locked registers.
@@ -60,7 +63,7 @@ struct UnverifiedDocument {
 };
 
 // parse_document checks the form of a document, tagged or untagged (steps 1 and 2 of formats.md
-// 2.6). Errors: AttestationErrc not_cbor to bad_nonce.
+// 2.6). Errors: AttestationErrc too_large to bad_nonce.
 [[nodiscard]] Result<UnverifiedDocument> parse_document(ByteView document);
 
 // VerifiedDocument: what a verifier has found to be true. Only Verifier::verify makes one.

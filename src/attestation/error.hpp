@@ -9,13 +9,16 @@ namespace casemate::attestation {
 
 enum class AttestationErrc : std::uint8_t {
     // --- the message ---
+    // The document, or its payload, is longer than any can be (formats.md 2.4).
+    too_large,
     // Not strict CBOR: malformed, indefinite or not shortest lengths, a key twice, trailing bytes.
     not_cbor,
     // CBOR, but no COSE_Sign1.
     not_sign1,
     bad_protected_header,
-    wrong_algorithm,
     bad_unprotected_header,
+    // Another algorithm than ES384.
+    wrong_algorithm,
     bad_signature_size,
     // --- the payload ---
     payload_not_cbor,
@@ -32,23 +35,30 @@ enum class AttestationErrc : std::uint8_t {
     bad_public_key,
     bad_user_data,
     bad_nonce,
-    // --- the certificates, root first ---
-    malformed_certificate,
+    // --- the certificates, root first, each with all its checks before the next one ---
     // cabundle[0] is not one of the trusted roots, byte for byte.
     untrusted_root,
-    // A certificate's issuer is not the subject of the one before it: wrong order, one too many.
+    // Not one certificate in DER, version 3.
+    malformed_certificate,
+    // A certificate's issuer is not the subject of the one before it (wrong order, one too many),
+    // or is that certificate itself.
     broken_chain,
+    // Not ecdsa-with-SHA384, or, for a CA, not a P-384 key.
     wrong_certificate_algorithm,
     unknown_critical_extension,
+    // Of a CA: its basic constraints are not there, not critical, or say otherwise.
     not_a_ca,
+    // A CA above allows fewer CAs below it.
     path_too_long,
     no_cert_sign,
+    // Of the leaf: it may sign certificates.
+    leaf_is_ca,
+    no_digital_signature,
+    // Of the leaf: not a P-384 key.
+    wrong_leaf_key,
     bad_certificate_signature,
     not_yet_valid,
     expired,
-    leaf_is_ca,
-    no_digital_signature,
-    wrong_leaf_key,
     // --- the document's signature ---
     bad_signature,
     // --- what is expected of it ---

@@ -20,8 +20,10 @@ public:
     // Alternative: for each register the values that will do.
     using Alternative = std::map<std::uint16_t, std::set<PcrValue>>;
 
-    // require adds that value to those accepted for a register, in every alternative.
-    void require(std::uint16_t index, const PcrValue& value);
+    // require narrows: in every alternative the register has to have one of these values, and one
+    // of those that the alternative accepted before. Without an alternative it makes one.
+    void require(std::uint16_t index, const std::set<PcrValue>& values);
+    // add_alternative adds a way to be accepted. A register without any value accepts no document.
     void add_alternative(Alternative alternative);
     [[nodiscard]] const std::vector<Alternative>& alternatives() const { return alternatives_; }
     [[nodiscard]] bool empty() const { return alternatives_.empty(); }
@@ -40,7 +42,7 @@ private:
 };
 
 struct Policy {
-    // now is the time of the verification; nothing else asks a clock.
+    // now is the time of the verification; nothing else asks a clock. Between 1970 and kLastTime.
     Time now;
     // at_document_time: certificates have to be valid at the document's own timestamp instead of
     // now, for documents out of an archive. Freshness is not checked then.

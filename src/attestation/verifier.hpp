@@ -42,8 +42,10 @@ public:
     ~Verifier();
 
     // verify goes through the check list of formats.md 2.6 in its order and stops at the first
-    // refusal. report, if there is one, gets every step of the list, those not reached too.
-    // Errors: AttestationErrc not_cbor to pcr_mismatch, each with what was expected and found.
+    // refusal. report, if there is one, gets every step of the list, those not reached too; the
+    // cache is not asked then, so that everything told was seen.
+    // Errors: AttestationErrc too_large to pcr_mismatch, each with what was expected and found;
+    // bad_expectation for a policy whose time is none.
     [[nodiscard]] Result<VerifiedDocument> verify(ByteView document, const Policy& policy,
                                                   Report* report = nullptr) const;
 
