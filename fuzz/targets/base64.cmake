@@ -1,0 +1,1 @@
+add_fuzz_target(base64 casemate_codec)
