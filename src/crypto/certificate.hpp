@@ -86,28 +86,30 @@ struct CertificateFields {
 // Certificate: a certificate that could be decoded. Nothing about it has been verified.
 class Certificate {
 public:
-    // from_pem decodes the first certificate of a PEM file (RFC 7468). Errors: CryptoErrc
+    // from_der decodes one certificate in DER with nothing after it. BER is refused, which would
+    // give one certificate many encodings, and so are more than 64 KiB. Errors: CryptoErrc
     // bad_encoding.
-    [[nodiscard]] static Result<Certificate> from_pem(ByteView pem);
-    // from_der decodes one certificate with nothing after it. Errors: CryptoErrc bad_encoding.
     [[nodiscard]] static Result<Certificate> from_der(ByteView der);
-
-    // der gives the certificate's own encoding.
-    [[nodiscard]] const Bytes& der() const { return der_; }
-    // fields fails with CryptoErrc bad_encoding when one can't be read, an extension comes twice,
-    // or an extension that is read is malformed.
-    [[nodiscard]] Result<CertificateFields> fields() const;
-    // public_key fails with CryptoErrc bad_encoding when it can't be decoded.
-    [[nodiscard]] Result<PublicKey> public_key() const;
-    // is_signed_by tells whether the key's ECDSA signature is on this certificate. Only the
-    // signature is looked at, over the bytes as they were received: names, times and extensions are
-    // the caller's.
-    [[nodiscard]] bool is_signed_by(const PublicKey& issuer) const;
-    // to_pem writes the certificate in PEM.
-    [[nodiscard]] std::string to_pem() const;
+    // from_pem decodes the first certificate of a PEM file (RFC 7468), as from_der does. Errors:
+    // CryptoErrc bad_encoding.
+    [[nodiscard]] static Result<Certificate> from_pem(ByteView pem);
     // all_from_pem decodes every certificate of a PEM file, at least one, in their order. Errors:
     // CryptoErrc bad_encoding.
     [[nodiscard]] static Result<std::vector<Certificate>> all_from_pem(ByteView pem);
+
+    // der gives the certificate's own encoding.
+    [[nodiscard]] const Bytes& der() const { return der_; }
+    // fields fails with CryptoErrc bad_encoding when one can't be read, the serial number is
+    // negative, an extension comes twice, or an extension that is read is malformed.
+    [[nodiscard]] Result<CertificateFields> fields() const;
+    // public_key fails with CryptoErrc bad_encoding when it can't be decoded.
+    [[nodiscard]] Result<PublicKey> public_key() const;
+    // is_signed_by tells whether the P-384 key's signature is on this certificate, by ECDSA with
+    // SHA-384; any other algorithm is on nothing. Only the signature is looked at, over the bytes
+    // as they were received: names, times and extensions are the caller's.
+    [[nodiscard]] bool is_signed_by(const PublicKey& issuer) const;
+    // to_pem writes the certificate in PEM.
+    [[nodiscard]] std::string to_pem() const;
     // text fails with CryptoErrc bad_encoding when a field can't be shown.
     [[nodiscard]] Result<CertificateText> text() const;
 
@@ -116,7 +118,6 @@ private:
         void operator()(x509_st* certificate) const;
     };
     using Handle = std::unique_ptr<x509_st, FreeCertificate>;
-    [[nodiscard]] static Result<Certificate> from_handle(Handle handle);
     Certificate(Handle handle, Bytes der) : handle_(std::move(handle)), der_(std::move(der)) {}
 
     Handle handle_;

@@ -23,8 +23,8 @@ struct CertificateTemplate {
     // Bits of KeyUsage.
     std::uint16_t key_usage = 0;
     bool key_usage_critical = true;
-    // Key identifiers: SHA-1 of the public key's bits (RFC 5280 4.2.1.2 (1)); the authority's is
-    // the issuer's subject key identifier, or computed from the issuer's key when it has none.
+    // Key identifiers: SHA-1 of the bits of the public key, or of the issuer's (RFC 5280 4.2.1.2
+    // (1)).
     bool with_subject_key_id = false;
     bool with_authority_key_id = false;
 };

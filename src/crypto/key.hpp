@@ -17,15 +17,16 @@ namespace casemate::crypto {
 // Curve: NIST's, by their sizes. other: any other kind of key (RSA, Ed25519, another curve).
 enum class Curve : std::uint8_t { p256, p384, p521, other };
 
-// signature_size is the size of a raw signature r ‖ s: 64, 96 or 132 bytes.
+// signature_size is the size of a raw signature r ‖ s: 64, 96 or 132 bytes; 0 for other.
 [[nodiscard]] std::size_t signature_size(Curve curve);
 
 // PublicKey: a key to verify with. Cheap to copy (shared, immutable) and safe to use from several
 // threads.
 class PublicKey {
 public:
-    // from_spki decodes a DER SubjectPublicKeyInfo with nothing after it; a point that is not on
-    // its curve is refused. Errors: CryptoErrc bad_encoding.
+    // from_spki decodes a DER SubjectPublicKeyInfo of any kind of key, with nothing after it.
+    // Refused are a point that is not on its curve and every encoding but the one: explicit curve
+    // parameters, compressed points, BER. Errors: CryptoErrc bad_encoding.
     [[nodiscard]] static Result<PublicKey> from_spki(ByteView der);
 
     // spki gives the DER SubjectPublicKeyInfo.
@@ -38,9 +39,11 @@ public:
     [[nodiscard]] bool verifies(ByteView message, ByteView raw_signature) const;
 
 private:
-    friend class PrivateKey;
+    friend struct KeyAccess;
     friend class Certificate;
     struct State;
+    // verifies_der is verifies for a signature in DER, on a key that is on a curve.
+    [[nodiscard]] bool verifies_der(ByteView message, ByteView der_signature) const;
     explicit PublicKey(std::shared_ptr<const State> state) : state_(std::move(state)) {}
     std::shared_ptr<const State> state_;
 };
@@ -49,9 +52,11 @@ private:
 // are cleansed when they go.
 class PrivateKey {
 public:
-    // generate makes a new key. Errors: CryptoErrc library_failure (no random numbers).
+    // generate makes a new key on a curve that is not other. Errors: CryptoErrc library_failure (no
+    // random numbers).
     [[nodiscard]] static Result<PrivateKey> generate(Curve curve);
-    // from_pem reads an unencrypted key (PKCS #8 or SEC 1). Errors: CryptoErrc bad_encoding.
+    // from_pem reads an unencrypted key (PKCS #8 or SEC 1) on one of the curves, whose public half
+    // belongs to it. Errors: CryptoErrc bad_encoding.
     [[nodiscard]] static Result<PrivateKey> from_pem(ByteView pem);
     // from_token finds a key of a PKCS #11 token by its URI (RFC 7512), which may name the source
     // of the PIN (pin-source, pin-value). Errors: CryptoErrc token_failure, saying what OpenSSL and

@@ -18,6 +18,14 @@ std::string_view describe(CryptoErrc code) {
     return "unknown";
 }
 
+void free_openssl(unsigned char* memory) {
+    OPENSSL_free(memory);
+}
+
+int no_password(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*user*/) {
+    return -1;
+}
+
 Error openssl_error(CryptoErrc code, std::string sentence) {
     const char* separator = " (";
     while (const unsigned long reason = ERR_get_error()) {

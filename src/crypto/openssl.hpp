@@ -1,6 +1,7 @@
 // What the files of this room share for talking to OpenSSL. No other room includes this header.
 #pragma once
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 
 #include <memory>
@@ -23,6 +24,15 @@ struct Free {
 // Owned: an OpenSSL object and the function that frees it: Owned<X509, X509_free>.
 template <class T, auto FreeFunction>
 using Owned = std::unique_ptr<T, Free<FreeFunction>>;
+
+using Bio = Owned<BIO, BIO_free_all>;
+
+// free_openssl frees what OpenSSL allocated for its caller.
+void free_openssl(unsigned char* memory);
+
+// no_password is the callback that gives no password: an encrypted PEM block must not make OpenSSL
+// ask the terminal for one.
+int no_password(char* buffer, int size, int writing, void* user);
 
 // openssl_error makes an Error of a sentence and every reason in OpenSSL's error queue of this
 // thread, oldest first; the queue is empty afterwards, so that no reason is told twice.
