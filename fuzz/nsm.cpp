@@ -40,7 +40,9 @@ void require_answer(const Bytes& answer) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static const PcrBank kBoot = boot_bank();
-    Requests requests(kBoot, "i-0123456789abcdef0-enc0123456789abcdef", zeros);
+    static const auto kKeys = casemate::nsm::LeafKeys::make(0);
+    Requests requests(kBoot, "i-0123456789abcdef0-enc0123456789abcdef", *kKeys,
+                      casemate::nsm::wall_clock, zeros);
     require_answer(requests.answer(ByteView(data, size)));
     for (std::uint16_t index = 0; index < PcrBank::kCount; ++index) {
         const auto& before = *kBoot.find(index);

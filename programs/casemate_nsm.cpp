@@ -24,7 +24,7 @@ casemate::Result<> run() {
     CASEMATE_TRY(nsm::Prepared prepared, nsm::prepare(kControl));
     CASEMATE_CHECK(jail::restrict_calls(jail::nsm_serving_profile()));
     forget_start_up();
-    return nsm::serve(kControl, std::move(prepared));
+    return nsm::serve(kControl, std::move(prepared), log);
 }
 
 }  // namespace

@@ -337,7 +337,9 @@ void Supervision::on_module_packet(const Packet& packet) {
         fail_start(Error(code, refused->reason), code);
         return;
     }
-    on_loaded(std::get<nsm::Loaded>(std::move(*message)));
+    if (auto* loaded = std::get_if<nsm::Loaded>(&*message)) {
+        on_loaded(std::move(*loaded));
+    }
 }
 
 void Supervision::on_loaded(nsm::Loaded loaded) {

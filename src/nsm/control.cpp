@@ -1,6 +1,6 @@
 #include "nsm/control.hpp"
 
-#include <algorithm>
+#include <limits>
 
 #include "nsm/errors.hpp"
 
@@ -12,8 +12,10 @@ namespace {
 // wrong way is refused.
 enum class Kind : std::uint8_t {
     load = 1,
+    certified = 2,
     loaded = 129,
     refused = 130,
+    new_leaf_key = 131,
 };
 
 // libnsm's buffer for the module's name (formats.md 2.2).
@@ -23,6 +25,7 @@ constexpr std::size_t kMaxRoleArn = 2048;
 constexpr std::size_t kMaxInstanceId = 128;
 constexpr std::size_t kMaxReason = 8192;
 constexpr std::uint16_t kRegisters = 32;
+constexpr std::uint64_t kMaxTime = std::numeric_limits<std::int64_t>::max();
 
 Error bad(std::string detail) {
     return {NsmErrc::bad_message, std::move(detail)};
@@ -36,12 +39,16 @@ void put_kind(ByteWriter& writer, Kind kind) {
     writer.put_u8(static_cast<std::uint8_t>(kind));
 }
 
-void put_text(ByteWriter& writer, std::string_view text) {
-    writer.put_le(static_cast<std::uint32_t>(text.size()));
-    writer.put_bytes(as_bytes(text));
+void put_sized(ByteWriter& writer, ByteView bytes) {
+    writer.put_le(static_cast<std::uint32_t>(bytes.size()));
+    writer.put_bytes(bytes);
 }
 
-Result<std::string> read_text(ByteReader& reader, std::size_t limit, std::string_view field) {
+void put_text(ByteWriter& writer, std::string_view text) {
+    put_sized(writer, as_bytes(text));
+}
+
+Result<ByteView> read_sized(ByteReader& reader, std::size_t limit, std::string_view field) {
     std::uint32_t size = 0;
     ByteView bytes;
     if (!reader.read_le(size)) {
@@ -54,7 +61,21 @@ Result<std::string> read_text(ByteReader& reader, std::size_t limit, std::string
     if (!reader.read_bytes(size, bytes)) {
         return too_short(field);
     }
+    return bytes;
+}
+
+Result<std::string> read_text(ByteReader& reader, std::size_t limit, std::string_view field) {
+    CASEMATE_TRY(const ByteView bytes, read_sized(reader, limit, field));
     return std::string(as_text(bytes));
+}
+
+// read_der reads a key or a certificate; there is none of no bytes.
+Result<Bytes> read_der(ByteReader& reader, std::size_t limit, std::string_view field) {
+    CASEMATE_TRY(const ByteView bytes, read_sized(reader, limit, field));
+    if (bytes.empty()) {
+        return bad("expected a " + std::string(field) + ", found none");
+    }
+    return Bytes(bytes.begin(), bytes.end());
 }
 
 Result<Kind> read_kind(ByteReader& reader) {
@@ -114,7 +135,14 @@ Result<ModuleMessage> read_loaded(ByteReader& reader) {
     Loaded loaded;
     CASEMATE_TRY(loaded.image, machine::decode_boot_image(reader));
     CASEMATE_TRY(loaded.measurements, read_measurements(reader));
+    CASEMATE_TRY(loaded.leaf_key, read_der(reader, kMaxLeafKey, "leaf key"));
     return ModuleMessage(std::move(loaded));
+}
+
+Result<ModuleMessage> read_new_leaf_key(ByteReader& reader) {
+    NewLeafKey message;
+    CASEMATE_TRY(message.leaf_key, read_der(reader, kMaxLeafKey, "leaf key"));
+    return ModuleMessage(std::move(message));
 }
 
 Result<ModuleMessage> read_refused(ByteReader& reader) {
@@ -132,6 +160,83 @@ Result<ModuleMessage> read_refused(ByteReader& reader) {
     return ModuleMessage(std::move(refused));
 }
 
+Result<SupervisorMessage> read_load(ByteReader& reader) {
+    Load load;
+    std::uint8_t debug = 0;
+    if (!reader.read_le(load.memory_bytes) || !reader.read_u8(debug)) {
+        return too_short("memory and mode");
+    }
+    CASEMATE_CHECK(check_memory(load.memory_bytes));
+    if (debug > 1) {
+        return bad("expected a mode of 0 or 1, found " + std::to_string(debug));
+    }
+    load.debug = debug == 1;
+    CASEMATE_TRY(load.module_id, read_text(reader, kMaxModuleId, "module id"));
+    CASEMATE_TRY(load.role_arn, read_text(reader, kMaxRoleArn, "role ARN"));
+    CASEMATE_TRY(load.instance_id, read_text(reader, kMaxInstanceId, "instance id"));
+    return SupervisorMessage(std::move(load));
+}
+
+Result<SupervisorMessage> read_certified(ByteReader& reader) {
+    Certified certified;
+    CASEMATE_TRY(certified.leaf, read_der(reader, kMaxCertificate, "leaf certificate"));
+    std::uint8_t count = 0;
+    if (!reader.read_u8(count)) {
+        return too_short("bundle");
+    }
+    if (count == 0 || count > kMaxBundle) {
+        return bad("expected a bundle of 1 to " + std::to_string(kMaxBundle) +
+                   " certificates, found " + std::to_string(count));
+    }
+    for (unsigned i = 0; i < count; ++i) {
+        CASEMATE_TRY(Bytes one, read_der(reader, kMaxCertificate, "certificate of the bundle"));
+        certified.bundle.push_back(std::move(one));
+    }
+    std::uint64_t until = 0;
+    if (!reader.read_le(until)) {
+        return too_short("time");
+    }
+    if (until == 0 || until > kMaxTime) {
+        return bad("expected an end in milliseconds since 1970, found " + std::to_string(until));
+    }
+    certified.valid_until_ms = static_cast<std::int64_t>(until);
+    return SupervisorMessage(std::move(certified));
+}
+
+Result<ModuleMessage> read_module_message(Kind kind, ByteReader& reader) {
+    switch (kind) {
+        case Kind::loaded:
+            return read_loaded(reader);
+        case Kind::refused:
+            return read_refused(reader);
+        case Kind::new_leaf_key:
+            return read_new_leaf_key(reader);
+        case Kind::load:
+        case Kind::certified:
+            break;
+    }
+    return unexpected(kind, "Loaded, Refused or NewLeafKey");
+}
+
+void put(ByteWriter& writer, const Load& load) {
+    put_kind(writer, Kind::load);
+    writer.put_le(load.memory_bytes);
+    writer.put_u8(load.debug ? 1 : 0);
+    put_text(writer, load.module_id);
+    put_text(writer, load.role_arn);
+    put_text(writer, load.instance_id);
+}
+
+void put(ByteWriter& writer, const Certified& certified) {
+    put_kind(writer, Kind::certified);
+    put_sized(writer, certified.leaf);
+    writer.put_u8(static_cast<std::uint8_t>(certified.bundle.size()));
+    for (const Bytes& one : certified.bundle) {
+        put_sized(writer, one);
+    }
+    writer.put_le(static_cast<std::uint64_t>(certified.valid_until_ms));
+}
+
 void put(ByteWriter& writer, const Loaded& loaded) {
     put_kind(writer, Kind::loaded);
     encode(loaded.image, writer);
@@ -140,6 +245,12 @@ void put(ByteWriter& writer, const Loaded& loaded) {
         writer.put_le(index);
         writer.put_bytes(value);
     }
+    put_sized(writer, loaded.leaf_key);
+}
+
+void put(ByteWriter& writer, const NewLeafKey& message) {
+    put_kind(writer, Kind::new_leaf_key);
+    put_sized(writer, message.leaf_key);
 }
 
 void put(ByteWriter& writer, const Refused& refused) {
@@ -158,19 +269,16 @@ std::string_view describe(NsmErrc code) {
             return "image can't be started";
         case NsmErrc::memory_too_small:
             return "not enough memory for the image";
+        case NsmErrc::bad_certificate:
+            return "certificate can't be used";
     }
     return "unknown security module error";
 }
 
-Bytes encode(const Load& message) {
+Bytes encode(const SupervisorMessage& message) {
     Bytes packet;
     ByteWriter writer(packet);
-    put_kind(writer, Kind::load);
-    writer.put_le(message.memory_bytes);
-    writer.put_u8(message.debug ? 1 : 0);
-    put_text(writer, message.module_id);
-    put_text(writer, message.role_arn);
-    put_text(writer, message.instance_id);
+    std::visit([&writer](const auto& one) { put(writer, one); }, message);
     return packet;
 }
 
@@ -181,37 +289,22 @@ Bytes encode(const ModuleMessage& message) {
     return packet;
 }
 
-Result<Load> decode_load(ByteView packet) {
+Result<SupervisorMessage> decode_supervisor_message(ByteView packet) {
     ByteReader reader(packet);
     CASEMATE_TRY(const Kind kind, read_kind(reader));
-    if (kind != Kind::load) {
-        return unexpected(kind, "Load");
+    if (kind != Kind::load && kind != Kind::certified) {
+        return unexpected(kind, "Load or Certified");
     }
-    Load load;
-    std::uint8_t debug = 0;
-    if (!reader.read_le(load.memory_bytes) || !reader.read_u8(debug)) {
-        return too_short("memory and mode");
-    }
-    CASEMATE_CHECK(check_memory(load.memory_bytes));
-    if (debug > 1) {
-        return bad("expected a mode of 0 or 1, found " + std::to_string(debug));
-    }
-    load.debug = debug == 1;
-    CASEMATE_TRY(load.module_id, read_text(reader, kMaxModuleId, "module id"));
-    CASEMATE_TRY(load.role_arn, read_text(reader, kMaxRoleArn, "role ARN"));
-    CASEMATE_TRY(load.instance_id, read_text(reader, kMaxInstanceId, "instance id"));
+    CASEMATE_TRY(SupervisorMessage message,
+                 kind == Kind::load ? read_load(reader) : read_certified(reader));
     CASEMATE_CHECK(finish(reader));
-    return load;
+    return message;
 }
 
 Result<ModuleMessage> decode_module_message(ByteView packet) {
     ByteReader reader(packet);
     CASEMATE_TRY(const Kind kind, read_kind(reader));
-    if (kind != Kind::loaded && kind != Kind::refused) {
-        return unexpected(kind, "Loaded or Refused");
-    }
-    CASEMATE_TRY(ModuleMessage message,
-                 kind == Kind::loaded ? read_loaded(reader) : read_refused(reader));
+    CASEMATE_TRY(ModuleMessage message, read_module_message(kind, reader));
     CASEMATE_CHECK(finish(reader));
     return message;
 }

@@ -1,12 +1,15 @@
 // The control protocol between the supervisor and casemate-nsm: packets on one SOCK_SEQPACKET
-// socket. The supervisor sends one Load; the module answers Loaded or Refused, and then answers the
-// guest's requests on the request socket until that is closed. All integers little-endian.
+// socket. The supervisor sends one Load; the module answers Loaded or Refused. The supervisor has
+// the leaf key of Loaded certified and sends Certified; the module then answers the guest's
+// requests on the request socket until that is closed. Before a leaf certificate ends the module
+// sends NewLeafKey, and gets another Certified. All integers little-endian.
 #pragma once
 
 #include <array>
 #include <map>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
@@ -42,9 +45,35 @@ struct Loaded {
     machine::BootImage image;
     // The image's own PCR0, 1, 2 and, when it is signed, 8: the same in debug mode.
     std::map<std::uint16_t, PcrValue> measurements;
+    // The leaf key: DER SubjectPublicKeyInfo, P-384. Its private part never leaves the module.
+    Bytes leaf_key;
 
     bool operator==(const Loaded&) const = default;
 };
+
+// Certified: the leaf key's certificate and its chain, DER; the bundle is root first, as documents
+// carry it.
+struct Certified {
+    Bytes leaf;
+    std::vector<Bytes> bundle;
+    // When the first of them ends, in milliseconds since 1970.
+    std::int64_t valid_until_ms = 0;
+
+    bool operator==(const Certified&) const = default;
+};
+
+// NewLeafKey: the module asks for a certificate for the key that is to follow the present one,
+// which it uses until Certified comes. It asks again after a while when nothing comes.
+struct NewLeafKey {
+    Bytes leaf_key;
+
+    bool operator==(const NewLeafKey&) const = default;
+};
+
+// Limits of what the packets carry, in bytes and certificates (formats.md 2.6).
+inline constexpr std::size_t kMaxLeafKey = 256;
+inline constexpr std::size_t kMaxCertificate = 1024;
+inline constexpr std::size_t kMaxBundle = 8;
 
 enum class RefusalKind : std::uint8_t {
     // The file is not an image that can be started.
@@ -63,11 +92,12 @@ struct Refused {
     bool operator==(const Refused&) const = default;
 };
 
-using ModuleMessage = std::variant<Loaded, Refused>;
+using SupervisorMessage = std::variant<Load, Certified>;
+using ModuleMessage = std::variant<Loaded, Refused, NewLeafKey>;
 
-[[nodiscard]] Bytes encode(const Load& message);
+[[nodiscard]] Bytes encode(const SupervisorMessage& message);
 [[nodiscard]] Bytes encode(const ModuleMessage& message);
-[[nodiscard]] Result<Load> decode_load(ByteView packet);
+[[nodiscard]] Result<SupervisorMessage> decode_supervisor_message(ByteView packet);
 [[nodiscard]] Result<ModuleMessage> decode_module_message(ByteView packet);
 
 }  // namespace casemate::nsm

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "nsm/errors.hpp"
 
 namespace casemate::nsm {
@@ -22,15 +24,24 @@ Loaded a_loaded() {
     loaded.measurements[0].fill(1);
     loaded.measurements[1].fill(2);
     loaded.measurements[8].fill(3);
+    loaded.leaf_key = Bytes(120, 0x30);
     return loaded;
 }
 
+Certified a_certified() {
+    return {Bytes(640, 1), {Bytes(533, 2), Bytes(706, 3), Bytes(792, 4), Bytes(642, 5)}, 1'700'000};
+}
+
 TEST(NsmControl, MessagesComeBackAsTheyWere) {
-    const auto load = decode_load(encode(a_load()));
-    ASSERT_TRUE(load.ok()) << load.error().message();
-    EXPECT_EQ(*load, a_load());
+    for (const SupervisorMessage& message :
+         {SupervisorMessage(a_load()), SupervisorMessage(a_certified())}) {
+        const auto again = decode_supervisor_message(encode(message));
+        ASSERT_TRUE(again.ok()) << again.error().message();
+        EXPECT_TRUE(*again == message);
+    }
     for (const ModuleMessage& message :
-         {ModuleMessage(a_loaded()), ModuleMessage(Loaded{}),
+         {ModuleMessage(a_loaded()), ModuleMessage(Loaded{{}, {}, Bytes{1}}),
+          ModuleMessage(NewLeafKey{Bytes(120, 0x31)}),
           ModuleMessage(Refused{RefusalKind::memory_too_small, "expected more"})}) {
         const auto again = decode_module_message(encode(message));
         ASSERT_TRUE(again.ok()) << again.error().message();
@@ -46,12 +57,17 @@ TEST(NsmControl, TheLongestMessagesFitAPacket) {
     for (std::uint16_t i = 0; i < 32; ++i) {
         loaded.measurements[i].fill(7);
     }
+    loaded.leaf_key = Bytes(kMaxLeafKey, 1);
     EXPECT_LE(encode(ModuleMessage(loaded)).size(), kMaxControlPacket);
     EXPECT_TRUE(decode_module_message(encode(ModuleMessage(loaded))).ok());
     const Refused refused{RefusalKind::bad_image, std::string(100'000, 'x')};
     const Bytes packet = encode(ModuleMessage(refused));
     EXPECT_LE(packet.size(), kMaxControlPacket);
     EXPECT_TRUE(decode_module_message(packet).ok());
+    Certified certified{Bytes(kMaxCertificate, 1), {}, 1};
+    certified.bundle.assign(kMaxBundle, Bytes(kMaxCertificate, 2));
+    EXPECT_LE(encode(certified).size(), kMaxControlPacket);
+    EXPECT_TRUE(decode_supervisor_message(encode(certified)).ok());
 }
 
 // Every shorter and every longer packet is refused.
@@ -69,14 +85,22 @@ void expect_exact(const Bytes& packet, Decode decode) {
 }
 
 TEST(NsmControl, PacketsOfTheWrongLengthAreRefused) {
-    expect_exact(encode(a_load()), decode_load);
+    expect_exact(encode(a_load()), decode_supervisor_message);
+    expect_exact(encode(a_certified()), decode_supervisor_message);
+    expect_exact(encode(ModuleMessage(NewLeafKey{Bytes(120, 1)})), decode_module_message);
     expect_exact(encode(ModuleMessage(a_loaded())), decode_module_message);
     expect_exact(encode(ModuleMessage(Refused{RefusalKind::bad_image, "no"})),
                  decode_module_message);
 }
 
-void expect_bad_load(const Load& load, std::string_view what) {
-    const auto decoded = decode_load(encode(load));
+void expect_bad(const SupervisorMessage& message, std::string_view what) {
+    const auto decoded = decode_supervisor_message(encode(message));
+    ASSERT_FALSE(decoded.ok()) << what;
+    EXPECT_TRUE(decoded.error().is(NsmErrc::bad_message)) << what;
+}
+
+void expect_bad(const ModuleMessage& message, std::string_view what) {
+    const auto decoded = decode_module_message(encode(message));
     ASSERT_FALSE(decoded.ok()) << what;
     EXPECT_TRUE(decoded.error().is(NsmErrc::bad_message)) << what;
 }
@@ -87,24 +111,59 @@ TEST(NsmControl, LoadsOutsideTheRulesAreRefused) {
          {std::uint64_t{0}, machine::kMinMemory - 4096, machine::kMinMemory + 1,
           machine::kMaxMemory + 4096, ~std::uint64_t{0}}) {
         load.memory_bytes = memory;
-        expect_bad_load(load, std::to_string(memory));
+        expect_bad(load, std::to_string(memory));
     }
     load = a_load();
     load.module_id = std::string(101, 'x');
-    expect_bad_load(load, "module id");
+    expect_bad(load, "module id");
     load = a_load();
     load.role_arn = std::string(2049, 'x');
-    expect_bad_load(load, "role");
+    expect_bad(load, "role");
     load = a_load();
     load.instance_id = std::string(129, 'x');
-    expect_bad_load(load, "instance");
+    expect_bad(load, "instance");
     Bytes packet = encode(a_load());
     packet[9] = 2;
-    EXPECT_FALSE(decode_load(packet).ok());
+    EXPECT_FALSE(decode_supervisor_message(packet).ok());
+}
+
+TEST(NsmControl, CertificatesOutsideTheRulesAreRefused) {
+    Certified certified = a_certified();
+    for (const std::size_t size : {std::size_t{0}, kMaxCertificate + 1}) {
+        certified.leaf.assign(size, 1);
+        expect_bad(certified, "leaf of " + std::to_string(size));
+    }
+    certified = a_certified();
+    for (const std::size_t size : {std::size_t{0}, kMaxCertificate + 1}) {
+        certified.bundle.back().assign(size, 1);
+        expect_bad(certified, "bundle's of " + std::to_string(size));
+    }
+    certified = a_certified();
+    for (const std::size_t count : {std::size_t{0}, kMaxBundle + 1}) {
+        certified.bundle.assign(count, Bytes{1});
+        expect_bad(certified, "bundle of " + std::to_string(count));
+    }
+    certified = a_certified();
+    for (const std::int64_t until :
+         {std::int64_t{0}, std::int64_t{-1}, std::numeric_limits<std::int64_t>::min()}) {
+        certified.valid_until_ms = until;
+        expect_bad(certified, "end at " + std::to_string(until));
+    }
+}
+
+TEST(NsmControl, LeafKeysOutsideTheRulesAreRefused) {
+    for (const std::size_t size : {std::size_t{0}, kMaxLeafKey + 1}) {
+        Loaded loaded = a_loaded();
+        loaded.leaf_key.assign(size, 1);
+        expect_bad(ModuleMessage(loaded), "Loaded with " + std::to_string(size));
+        expect_bad(ModuleMessage(NewLeafKey{Bytes(size, 1)}), std::to_string(size));
+    }
 }
 
 TEST(NsmControl, PacketsOfTheOtherDirectionAreRefused) {
-    EXPECT_FALSE(decode_load(encode(ModuleMessage(a_loaded()))).ok());
+    EXPECT_FALSE(decode_supervisor_message(encode(ModuleMessage(a_loaded()))).ok());
+    EXPECT_FALSE(decode_supervisor_message(encode(ModuleMessage(NewLeafKey{Bytes{1}}))).ok());
+    EXPECT_FALSE(decode_module_message(encode(a_certified())).ok());
     EXPECT_FALSE(decode_module_message(encode(a_load())).ok());
     Bytes refused = encode(ModuleMessage(Refused{RefusalKind::bad_image, "no"}));
     for (const std::uint8_t kind : Bytes{0, 4, 255}) {
@@ -117,8 +176,10 @@ TEST(NsmControl, MeasurementsAreAscendingAndBelow32) {
     Loaded loaded;
     loaded.measurements[5] = {};
     loaded.measurements[6] = {};
+    loaded.leaf_key = {1};
     Bytes packet = encode(ModuleMessage(loaded));
-    const std::size_t second = packet.size() - 50;
+    const std::size_t key = 4 + loaded.leaf_key.size();
+    const std::size_t second = packet.size() - key - 50;
     const std::size_t first = second - 50;
     ASSERT_EQ(packet[first], 5);
     ASSERT_EQ(packet[second], 6);

@@ -13,6 +13,8 @@ enum class NsmErrc : std::uint8_t {
     bad_image,
     // The image does not fit the guest's memory.
     memory_too_small,
+    // A certificate is not for the key that waits for one, or has ended.
+    bad_certificate,
 };
 
 [[nodiscard]] std::string_view describe(NsmErrc code);

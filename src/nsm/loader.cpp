@@ -210,8 +210,10 @@ private:
             written.push_back(pages(image_.initrd.address, image_.initrd.size));
         }
         image_.loaded = in_order(std::move(written));
-        Loaded loaded{std::move(image_),
-                      {{0, measurements.pcr0}, {1, measurements.pcr1}, {2, measurements.pcr2}}};
+        Loaded loaded;
+        loaded.image = std::move(image_);
+        loaded.measurements = {
+            {0, measurements.pcr0}, {1, measurements.pcr1}, {2, measurements.pcr2}};
         if (measurements.pcr8) {
             loaded.measurements.emplace(8, *measurements.pcr8);
         }

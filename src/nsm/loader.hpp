@@ -15,7 +15,7 @@ namespace casemate::nsm {
 //
 // The memory file has at least memory_bytes bytes, all zero, and nobody else writes to it; it is
 // laid out as machine::memory_regions says. It is mapped only during the call. On an error some of
-// it may have been written, and nothing may be started from it.
+// it may have been written, and nothing may be started from it. No leaf key is in what it gives.
 //
 // Errors: those of eif::read_index and machine::parse_kernel; NsmErrc bad_image for another
 // architecture, a wrong CRC, or a command line the kernel does not take; memory_too_small, or

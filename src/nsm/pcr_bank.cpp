@@ -84,4 +84,12 @@ std::vector<std::uint16_t> PcrBank::locked() const {
     return indexes;
 }
 
+std::map<std::uint16_t, PcrValue> PcrBank::locked_values() const {
+    std::map<std::uint16_t, PcrValue> values;
+    for (const std::uint16_t index : locked()) {
+        values.emplace_hint(values.end(), index, registers_.at(index).value);
+    }
+    return values;
+}
+
 }  // namespace casemate::nsm

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -43,6 +44,8 @@ public:
     [[nodiscard]] Outcome lock_below(std::uint64_t range);
     // locked gives the indexes of the locked registers, ascending.
     [[nodiscard]] std::vector<std::uint16_t> locked() const;
+    // locked_values gives the locked registers, which is what a document carries.
+    [[nodiscard]] std::map<std::uint16_t, PcrValue> locked_values() const;
 
 private:
     std::array<Register, kCount> registers_{};

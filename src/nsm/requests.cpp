@@ -251,8 +251,13 @@ Bytes error_response(ErrorCode code) {
     return response;
 }
 
-Requests::Requests(PcrBank bank, std::string module_id, Random random)
-    : bank_(bank), module_id_(std::move(module_id)), random_(std::move(random)) {
+Requests::Requests(PcrBank bank, std::string module_id, const LeafKeys& keys, Clock clock,
+                   Random random)
+    : bank_(bank),
+      module_id_(std::move(module_id)),
+      keys_(keys),
+      clock_(std::move(clock)),
+      random_(std::move(random)) {
 }
 
 Bytes Requests::answer(ByteView request) {
@@ -262,7 +267,9 @@ Bytes Requests::answer(ByteView request) {
     const auto reader = Reader::open(request, kRequestOptions);
     const auto parsed = reader ? parse(*reader) : std::nullopt;
     Answer answer = ErrorCode::invalid_operation;
-    if (parsed && parsed->fields) {
+    if (parsed && parsed->fields && parsed->name == "Attestation") {
+        answer = ErrorCode::internal_error;
+    } else if (parsed && parsed->fields) {
         answer = change_or_describe(bank_, *parsed);
     } else if (parsed && parsed->name == "DescribeNSM") {
         answer = describe_module(bank_, module_id_);

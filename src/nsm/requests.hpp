@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/bytes.hpp"
+#include "nsm/leaf_keys.hpp"
 #include "nsm/pcr_bank.hpp"
 
 namespace casemate::nsm {
@@ -24,23 +25,29 @@ enum class ErrorCode : std::uint8_t {
 // error_response is {"Error": code} as the guest gets it.
 [[nodiscard]] Bytes error_response(ErrorCode code);
 
-// Requests answers one request after another and owns the registers that they change.
-//
-// Offered: DescribeNSM, DescribePCR, ExtendPCR, LockPCR, LockPCRs, GetRandom. This version of the
-// module issues no documents, and says so: Attestation is answered with InvalidOperation, which is
-// what a module answers to a request that it does not offer.
+// Requests answers one request after another and owns the registers that they change: DescribeNSM,
+// DescribePCR, ExtendPCR, LockPCR, LockPCRs, GetRandom and Attestation.
 class Requests {
 public:
     // Fills the bytes with random ones; false when there are none to be had.
     using Random = std::function<bool(MutableBytes)>;
+    // Gives the time now.
+    using Clock = std::function<TimeMs()>;
 
-    // module_id is at most 100 bytes.
-    Requests(PcrBank bank, std::string module_id, Random random = kernel_random);
+    // module_id is at most 100 bytes. The keys are the caller's, who may renew them between two
+    // requests.
+    Requests(PcrBank bank, std::string module_id, const LeafKeys& keys, Clock clock = wall_clock,
+             Random random = kernel_random);
 
-    // answer gives the response to any bytes: at most kMaxResponseSize, always CBOR. A request
-    // longer than kMaxRequestSize is InputTooLarge; one that is not CBOR, or not a request, or has
-    // not the fields it needs, is InvalidOperation. Keys that a request does not know are ignored,
-    // their order does not matter, and integers may be encoded wider than needed.
+    // answer gives the response to any bytes: at most kMaxResponseSize, always CBOR. Keys that a
+    // request does not know are ignored, their order does not matter, integers may be encoded wider
+    // than needed, and text is taken where bytes are wanted. What is answered otherwise:
+    //   * InputTooLarge: a request longer than kMaxRequestSize, a field of Attestation longer than
+    //     kMaxDocumentField;
+    //   * InvalidOperation: what is not CBOR, or not a request, or has not the fields it needs;
+    //   * InvalidIndex, ReadOnlyIndex: no such register, one that is locked;
+    //   * BufferTooSmall: a document that does not fit the driver's buffer;
+    //   * InternalError: no random numbers; no certificate that is valid now, so no document.
     [[nodiscard]] Bytes answer(ByteView request);
 
     [[nodiscard]] const PcrBank& bank() const { return bank_; }
@@ -51,6 +58,8 @@ public:
 private:
     PcrBank bank_;
     std::string module_id_;
+    const LeafKeys& keys_;
+    Clock clock_;
     Random random_;
 };
 

@@ -21,6 +21,8 @@ std::string error_item(std::string_view code) {
     return "a1" + text_item("Error") + text_item(code);
 }
 
+constexpr TimeMs kNow = 1'665'651'482'136;
+
 bool count_up(MutableBytes out) {
     for (std::size_t i = 0; i < out.size(); ++i) {
         out[i] = static_cast<std::uint8_t>(i);
@@ -47,7 +49,9 @@ protected:
     }
     std::string index_field(const std::string& number) { return text_item("index") + number; }
 
-    Requests requests_{bank(), "i-1-enc2", count_up};
+    LeafKeys keys_ = LeafKeys::make(kNow).value();
+    TimeMs now_ = kNow;
+    Requests requests_{bank(), "i-1-enc2", keys_, [this] { return now_; }, count_up};
 };
 
 TEST_F(RequestsTest, DescribesTheModule) {
@@ -81,13 +85,13 @@ TEST_F(RequestsTest, GivesRandomBytesTheKernelCanParse) {
 }
 
 TEST_F(RequestsTest, RandomBytesOfTheKernelDiffer) {
-    Requests real(bank(), "id");
+    Requests real(bank(), "id", keys_);
     const Bytes request = from_hex(text_item("GetRandom")).value();
     EXPECT_NE(real.answer(request), real.answer(request));
 }
 
 TEST_F(RequestsTest, WithoutRandomBytesThereIsAnError) {
-    Requests broken(bank(), "id", [](MutableBytes) { return false; });
+    Requests broken(bank(), "id", keys_, wall_clock, [](MutableBytes) { return false; });
     EXPECT_EQ(to_hex(broken.answer(from_hex(text_item("GetRandom")).value())),
               error_item("InternalError"));
 }
@@ -153,10 +157,8 @@ TEST_F(RequestsTest, LocksRegistersBelowARange) {
     EXPECT_EQ(requests_.bank().locked().size(), 32U);
 }
 
-TEST_F(RequestsTest, AttestationIsNotOfferedByThisVersion) {
-    EXPECT_EQ(ask_map("Attestation", "a3" + text_item("user_data") + "f6" + text_item("nonce") +
-                                         "4101" + text_item("public_key") + "f6"),
-              error_item("InvalidOperation"));
+TEST_F(RequestsTest, WithoutACertificateThereIsNoDocument) {
+    EXPECT_EQ(ask_map("Attestation", "a0"), error_item("InternalError"));
 }
 
 TEST_F(RequestsTest, WhatIsNoRequestIsInvalidOperation) {

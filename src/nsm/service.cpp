@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -47,19 +48,91 @@ Result<bool> answer_one(int socket, Requests& requests) {
     return true;
 }
 
-// check_control tells whether the supervisor is still there, when its socket is ready.
-Result<bool> check_control(int control) {
-    auto packet = receive_packet(control, kMaxControlPacket);
-    if (!packet) {
-        return peer_is_gone(packet.error()) ? Result<bool>(false)
-                                            : Result<bool>(std::move(packet).error());
+// Waiting never takes longer than this, so that a key is asked about in time although the wall
+// clock was set, or the machine slept, while the process waited.
+constexpr TimeMs kLongestWait = 60'000;
+
+// Server answers on both sockets, one packet at a time.
+class Server {
+public:
+    Server(int control, Prepared prepared, const Log& log)
+        : control_(control),
+          socket_(std::move(prepared.requests)),
+          keys_(std::move(prepared.keys)),
+          requests_(prepared.bank, std::move(prepared.module_id), keys_),
+          log_(log) {}
+
+    Result<> run() {
+        for (bool open = true; open;) {
+            CASEMATE_CHECK(renew());
+            std::array<pollfd, 2> ready{pollfd{control_, POLLIN, 0},
+                                        pollfd{socket_.get(), POLLIN, 0}};
+            if (::poll(ready.data(), ready.size(), patience()) < 0) {
+                if (errno == EINTR) {
+                    continue;
+                }
+                return os_error("wait for a request");
+            }
+            if (ready[0].revents != 0) {
+                CASEMATE_TRY(open, take_control());
+            } else if (ready[1].revents != 0) {
+                CASEMATE_TRY(open, answer_one(socket_.get(), requests_));
+            }
+        }
+        return {};
     }
-    if (!packet->end_of_stream) {
-        return Error(NsmErrc::bad_message, "expected nothing after Load, found a packet of " +
-                                               std::to_string(packet->bytes.size()) + " bytes");
+
+private:
+    // patience is how long to wait for a packet, in milliseconds.
+    int patience() const {
+        const TimeMs left = keys_.next_request() - wall_clock();
+        return static_cast<int>(std::clamp(left, TimeMs{0}, kLongestWait));
     }
-    return false;
-}
+
+    // renew asks for a certificate when a key is due.
+    Result<> renew() {
+        const auto due = keys_.request(wall_clock());
+        if (!due) {
+            log_("no new leaf key: " + due.error().message());
+            return {};
+        }
+        if (!*due) {
+            return {};
+        }
+        auto sent = send_packet(control_, encode(ModuleMessage(**due)));
+        // A supervisor that has gone is seen at the next packet.
+        return !sent && !peer_is_gone(sent.error()) ? std::move(sent) : Result<>();
+    }
+
+    // take_control takes a packet of the supervisor's; false when it has gone.
+    Result<bool> take_control() {
+        auto packet = receive_packet(control_, kMaxControlPacket);
+        if (!packet) {
+            return peer_is_gone(packet.error()) ? Result<bool>(false)
+                                                : Result<bool>(std::move(packet).error());
+        }
+        if (packet->end_of_stream) {
+            return false;
+        }
+        CASEMATE_TRY(SupervisorMessage message, decode_supervisor_message(packet->bytes));
+        auto* certified = std::get_if<Certified>(&message);
+        if (certified == nullptr || !packet->fds.empty()) {
+            return Error(NsmErrc::bad_message,
+                         "expected Certified and no descriptors after Load, found something else");
+        }
+        const auto taken = keys_.certify(std::move(*certified), wall_clock());
+        if (!taken) {
+            log_("certificate not taken: " + taken.error().message());
+        }
+        return true;
+    }
+
+    int control_;
+    UniqueFd socket_;
+    LeafKeys keys_;
+    Requests requests_;
+    const Log& log_;
+};
 
 }  // namespace
 
@@ -68,41 +141,31 @@ Result<Prepared> prepare(int control) {
     if (packet.end_of_stream) {
         return Error(NsmErrc::bad_message, "expected Load, found the end");
     }
-    CASEMATE_TRY(const Load wanted, decode_load(packet.bytes));
+    CASEMATE_TRY(const SupervisorMessage message, decode_supervisor_message(packet.bytes));
+    const Load* wanted = std::get_if<Load>(&message);
+    if (wanted == nullptr) {
+        return Error(NsmErrc::bad_message, "expected Load, found Certified");
+    }
     if (packet.fds.size() != LoadDescriptor::count) {
         return Error(NsmErrc::bad_message, "expected 3 descriptors with Load, found " +
                                                std::to_string(packet.fds.size()));
     }
     auto loaded = load(packet.fds[LoadDescriptor::image].get(),
-                       packet.fds[LoadDescriptor::memory].get(), wanted.memory_bytes);
+                       packet.fds[LoadDescriptor::memory].get(), wanted->memory_bytes);
     if (!loaded) {
         CASEMATE_CHECK(send_packet(control, encode(ModuleMessage(refusal(loaded.error())))));
         return std::move(loaded).error();
     }
-    PcrBank bank = PcrBank::at_boot(loaded->measurements, wanted);
-    return Prepared{std::move(loaded).value(), bank, wanted.module_id,
+    CASEMATE_TRY(LeafKeys keys, LeafKeys::make(wall_clock()));
+    loaded->leaf_key = keys.waiting();
+    PcrBank bank = PcrBank::at_boot(loaded->measurements, *wanted);
+    return Prepared{std::move(loaded).value(), bank, wanted->module_id, std::move(keys),
                     std::move(packet.fds[LoadDescriptor::requests])};
 }
 
-Result<> serve(int control, Prepared prepared) {
-    CASEMATE_CHECK(send_packet(control, encode(ModuleMessage(std::move(prepared.loaded)))));
-    const UniqueFd socket = std::move(prepared.requests);
-    Requests requests(prepared.bank, std::move(prepared.module_id));
-    for (bool open = true; open;) {
-        std::array<pollfd, 2> ready{pollfd{control, POLLIN, 0}, pollfd{socket.get(), POLLIN, 0}};
-        if (::poll(ready.data(), ready.size(), -1) < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
-            return os_error("wait for a request");
-        }
-        if (ready[0].revents != 0) {
-            CASEMATE_TRY(open, check_control(control));
-        } else if (ready[1].revents != 0) {
-            CASEMATE_TRY(open, answer_one(socket.get(), requests));
-        }
-    }
-    return {};
+Result<> serve(int control, Prepared prepared, const Log& log) {
+    CASEMATE_CHECK(send_packet(control, encode(ModuleMessage(prepared.loaded))));
+    return Server(control, std::move(prepared), log).run();
 }
 
 }  // namespace casemate::nsm

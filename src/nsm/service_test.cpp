@@ -140,6 +140,7 @@ TEST_F(Program, LoadsAndAnswersRequests) {
     writer.put_uint(0);
     const std::string answer(as_text(supervisor_.ask(describe)));
     EXPECT_THAT(answer, HasSubstr(std::string(as_text(measured->measurements.pcr0))));
+    EXPECT_EQ(loaded.leaf_key.size(), 120U);
     EXPECT_THAT(supervisor_.ask_text("nonsense"), HasSubstr("InvalidOperation"));
     EXPECT_THAT(std::string(as_text(supervisor_.ask(Bytes(kMaxRequestSize + 1)))),
                 HasSubstr("InputTooLarge"));
@@ -234,6 +235,9 @@ TEST_F(Program, LetsTheSupervisorSealTheMemoryAfterLoading) {
 
 // --- in this process ---
 
+void no_log(const std::string& /*line*/) {
+}
+
 TEST(Service, PrepareHandsOverTheRequestSocketOnly) {
     Supervisor supervisor;
     supervisor.send_load(an_image());
@@ -243,6 +247,7 @@ TEST(Service, PrepareHandsOverTheRequestSocketOnly) {
     EXPECT_TRUE(prepared->bank.find(0)->locked);
     EXPECT_EQ(prepared->bank.find(0)->value, prepared->loaded.measurements.at(0));
     EXPECT_EQ(to_hex(prepared->bank.find(4)->value).substr(0, 8), "d0531b14");
+    EXPECT_EQ(prepared->loaded.leaf_key, prepared->keys.waiting());
     // Nothing has been answered yet.
     pollfd ready{supervisor.control.first.get(), POLLIN, 0};
     EXPECT_EQ(::poll(&ready, 1, 0), 0);
@@ -265,7 +270,7 @@ TEST(Service, DescriptorsSentWithARequestAreDropped) {
     auto prepared = prepare(supervisor.control.second.get());
     ASSERT_TRUE(prepared.ok());
     auto served = std::async(std::launch::async, [&] {
-        return serve(supervisor.control.second.get(), std::move(*prepared)).ok();
+        return serve(supervisor.control.second.get(), std::move(*prepared), no_log).ok();
     });
     supervisor.receive_answer();
     auto pipe = make_pipe();

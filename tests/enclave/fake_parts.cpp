@@ -31,6 +31,7 @@
 
 #include "base/fd.hpp"
 #include "base/socket.hpp"
+#include "crypto/key.hpp"
 #include "machine/control.hpp"
 #include "nsm/control.hpp"
 
@@ -76,6 +77,8 @@ nsm::ModuleMessage loaded(const std::string& script, bool debug) {
     loaded.measurements[0].fill(0xa0);
     loaded.measurements[1].fill(0xa1);
     loaded.measurements[2].fill(debug ? 0xdb : 0xa2);
+    const auto key = must(crypto::PrivateKey::generate(crypto::Curve::p384));
+    loaded.leaf_key = key.public_key().spki();
     return loaded;
 }
 
@@ -94,7 +97,7 @@ nsm::ModuleMessage answer_to(const std::string& script, bool debug) {
 
 int be_nsm() {
     const Packet packet = must(receive_packet(kControl, nsm::kMaxControlPacket));
-    const nsm::Load load = must(nsm::decode_load(packet.bytes));
+    const auto load = std::get<nsm::Load>(must(nsm::decode_supervisor_message(packet.bytes)));
     if (packet.fds.size() != 3) {
         return 71;
     }
