@@ -1,10 +1,11 @@
-# add_room(NAME [DEPENDS room|library...] [TEST_DEPENDS library...])
+# add_room(NAME [PIC] [DEPENDS room|library...] [TEST_DEPENDS library...])
 #
 # A room is src/NAME: one static library casemate_NAME of its *.cpp, a test program NAME_tests of its
 # *_test.cpp, and one translation unit per header that proves the header stands on its own.
-# Tests link their room only, so a dependency that is not declared does not link.
+# Tests link their room only, so a dependency that is not declared does not link. PIC compiles the
+# room so that it can be part of a shared library.
 function(add_room name)
-    cmake_parse_arguments(ROOM "" "" "DEPENDS;TEST_DEPENDS" ${ARGN})
+    cmake_parse_arguments(ROOM "PIC" "" "DEPENDS;TEST_DEPENDS" ${ARGN})
     set(directory ${CMAKE_SOURCE_DIR}/src/${name})
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${directory}/*.cpp)
     file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${directory}/*.hpp)
@@ -19,6 +20,7 @@ function(add_room name)
     endif()
     add_library(casemate_${name} STATIC ${sources})
     target_link_libraries(casemate_${name} PUBLIC casemate_options ${ROOM_DEPENDS})
+    set_target_properties(casemate_${name} PROPERTIES POSITION_INDEPENDENT_CODE ${ROOM_PIC})
 
     if(CASEMATE_CHECK_HEADERS AND headers)
         set(units)

@@ -1,3 +1,3 @@
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
-add_room(attestation DEPENDS casemate_base casemate_codec casemate_crypto casemate_eif
+add_room(attestation PIC DEPENDS casemate_base casemate_codec casemate_crypto casemate_eif
     Boost::json)

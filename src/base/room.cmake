@@ -1,1 +1,1 @@
-add_room(base DEPENDS Threads::Threads)
+add_room(base PIC DEPENDS Threads::Threads)

@@ -1,1 +1,1 @@
-add_room(codec DEPENDS casemate_base)
+add_room(codec PIC DEPENDS casemate_base)
