@@ -25,5 +25,12 @@ run_packages=(
 
 # Container images of the samples, and what only the tests use.
 test_packages=(
-    acpica-tools buildah libbenchmark-dev libgmock-dev libgtest-dev mmdebstrap python3-cbor2 zstd
+    acpica-tools buildah libbenchmark-dev libgmock-dev libgtest-dev mmdebstrap python3-cbor2
+    python3-cryptography zstd
+)
+
+# One of the verifiers by others that judge Casemate's documents is a package of npm's. Any node and npm
+# on the PATH will do; these are several hundred packages.
+node_packages=(
+    nodejs npm
 )
