@@ -15,8 +15,9 @@ class Chain {
 public:
     // Everything it issues is valid from an hour before that time.
     explicit Chain(TimeMs now)
-        : start_(std::chrono::floor<std::chrono::seconds>(std::chrono::sys_time<
-                     std::chrono::milliseconds>(std::chrono::milliseconds(now))) -
+        : start_(std::chrono::floor<std::chrono::seconds>(
+                     std::chrono::sys_time<std::chrono::milliseconds>(
+                         std::chrono::milliseconds(now))) -
                  std::chrono::hours(1)) {
         for (const char* name : {"root", "region", "zone", "instance"}) {
             add(name);
@@ -37,7 +38,9 @@ public:
     // The bundle's certificates, root first.
     [[nodiscard]] const std::vector<Bytes>& bundle() const { return bundle_; }
     // The key that signs leaf certificates.
-    [[nodiscard]] const crypto::PublicKey& issuer() const { return levels_.back().key.public_key(); }
+    [[nodiscard]] const crypto::PublicKey& issuer() const {
+        return levels_.back().key.public_key();
+    }
 
 private:
     struct Level {
@@ -59,9 +62,9 @@ private:
         crypto::CertificateTemplate what = shape(name);
         what.is_ca = true;
         what.key_usage = crypto::kKeyCertSign;
-        const crypto::Issuer issuer = levels_.empty()
-                                          ? crypto::Issuer{what.subject, &key}
-                                          : crypto::Issuer{levels_.back().name, &levels_.back().key};
+        const crypto::Issuer issuer =
+            levels_.empty() ? crypto::Issuer{what.subject, &key}
+                            : crypto::Issuer{levels_.back().name, &levels_.back().key};
         bundle_.push_back(crypto::issue(what, key.public_key(), issuer).value().der());
         levels_.push_back({what.subject, std::move(key)});
     }

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "codec/cbor/cbor.hpp"
+#include "nsm/document.hpp"
 
 namespace casemate::nsm {
 
@@ -23,6 +24,8 @@ using cbor::Writer;
 // must take more than the head's first byte.
 constexpr std::size_t kRandomSize = 256;
 constexpr std::string_view kDigest = "SHA384";
+// What an answer has besides its document: two maps, two keys, the head of the bytes.
+constexpr std::size_t kDocumentHead = 32;
 constexpr std::uint64_t kVersionMajor = 1;
 constexpr std::uint64_t kVersionMinor = 0;
 constexpr std::uint64_t kVersionPatch = 0;
@@ -224,6 +227,78 @@ Answer lock_registers(PcrBank& bank, const Map& fields) {
     return text_response("LockPCRs");
 }
 
+// OptionalData: a field of Attestation, or why it can't be one.
+using OptionalData = std::variant<std::optional<ByteView>, ErrorCode>;
+
+// optional_data is data that may be null or not there at all.
+OptionalData optional_data(const Map& fields, std::string_view key) {
+    const auto field = fields.find(key);
+    if (!field || field->peek() == Kind::null) {
+        return std::optional<ByteView>();
+    }
+    const auto bytes = data(fields, key);
+    if (!bytes) {
+        return ErrorCode::invalid_operation;
+    }
+    if (bytes->size() > kMaxDocumentField) {
+        return ErrorCode::input_too_large;
+    }
+    return bytes;
+}
+
+// read_fields reads what the enclave wants attested; its error when something is wrong with it.
+std::optional<ErrorCode> read_fields(const Map& fields, Statement& statement) {
+    const std::array<std::pair<std::string_view, std::optional<ByteView>*>, 3> wanted{{
+        {"user_data", &statement.user_data},
+        {"nonce", &statement.nonce},
+        {"public_key", &statement.public_key},
+    }};
+    std::optional<ErrorCode> wrong;
+    for (const auto& [key, to] : wanted) {
+        const OptionalData read = optional_data(fields, key);
+        if (const auto* code = std::get_if<ErrorCode>(&read)) {
+            // What is no request at all is said before what is too large in it.
+            wrong = wrong == ErrorCode::invalid_operation ? wrong : *code;
+        } else {
+            *to = std::get<std::optional<ByteView>>(read);
+        }
+    }
+    return wrong;
+}
+
+Answer attest(const PcrBank& bank, std::string_view module_id, const LeafKeys& keys, TimeMs now,
+              const Map& fields) {
+    Statement statement;
+    if (const auto wrong = read_fields(fields, statement)) {
+        return *wrong;
+    }
+    const LeafKeys::Signer* signer = now > 0 ? keys.signer(now) : nullptr;
+    if (signer == nullptr) {
+        return ErrorCode::internal_error;
+    }
+    statement.module_id = module_id;
+    statement.timestamp_ms = static_cast<std::uint64_t>(now);
+    statement.pcrs = bank.locked_values();
+    statement.certificate = signer->certified.leaf;
+    statement.bundle = signer->certified.bundle;
+    const auto document = sign_document(statement, signer->key);
+    if (!document) {
+        return ErrorCode::internal_error;
+    }
+    Bytes response;
+    response.reserve(document->size() + kDocumentHead);
+    Writer writer(response);
+    writer.begin_map(1);
+    writer.put_text("Attestation");
+    writer.begin_map(1);
+    writer.put_text("document");
+    writer.put_bytes(*document);
+    if (response.size() > kMaxResponseSize) {
+        return ErrorCode::buffer_too_small;
+    }
+    return response;
+}
+
 Answer change_or_describe(PcrBank& bank, const Request& request) {
     if (request.name == "DescribePCR") {
         return describe_register(bank, *request.fields);
@@ -268,7 +343,7 @@ Bytes Requests::answer(ByteView request) {
     const auto parsed = reader ? parse(*reader) : std::nullopt;
     Answer answer = ErrorCode::invalid_operation;
     if (parsed && parsed->fields && parsed->name == "Attestation") {
-        answer = ErrorCode::internal_error;
+        answer = attest(bank_, module_id_, keys_, clock_(), *parsed->fields);
     } else if (parsed && parsed->fields) {
         answer = change_or_describe(bank_, *parsed);
     } else if (parsed && parsed->name == "DescribeNSM") {

@@ -5,17 +5,16 @@
 #include <algorithm>
 
 #include "codec/cbor/cbor.hpp"
+#include "codec/cose.hpp"
+#include "crypto/certificate.hpp"
 #include "crypto/digest.hpp"
+#include "nsm/forged_chain.hpp"
+#include "nsm/forged_requests.hpp"
 
 namespace casemate::nsm {
 namespace {
 
-// text_item is a short text in hexadecimal, with its head.
-std::string text_item(std::string_view text) {
-    Bytes out;
-    cbor::Writer(out).put_text(text);
-    return to_hex(out);
-}
+using forged::text_item;
 
 std::string error_item(std::string_view code) {
     return "a1" + text_item("Error") + text_item(code);
@@ -161,34 +160,146 @@ TEST_F(RequestsTest, WithoutACertificateThereIsNoDocument) {
     EXPECT_EQ(ask_map("Attestation", "a0"), error_item("InternalError"));
 }
 
-TEST_F(RequestsTest, WhatIsNoRequestIsInvalidOperation) {
-    const std::string index = index_field("10");
-    const std::vector<std::string> requests{
-        std::string(),                    // nothing
-        std::string("ff"),                // no CBOR
-        text_item("DescribeNSM") + "00",  // something behind
-        text_item("describensm"),         // unknown name
-        text_item("DescribePCR"),         // its fields missing
-        std::string("10"),                // a number
-        std::string("a0"),                // an empty map
-        "a2" + text_item("LockPCR") + "a1" + index + text_item("x") + "00",
-        "a1" + text_item("DescribeNSM") + "a0",  // fields too many
-        std::string("a11010"),                   // a name not text
-        "a1" + text_item("LockPCR") + "f6",      // fields not a map
-        "a1" + text_item("LockPCR") + "a0",      // no index
-        "a1" + text_item("LockPCR") + "a1" + text_item("index") + "20",
-        "a1" + text_item("LockPCR") + "a1" + text_item("index") + "6131",
-        "a1" + text_item("LockPCR") + "a2" + index + index,  // twice the same
-        "a1" + text_item("LockPCRs") + "a1" + index,         // range missing
-        "a1" + text_item("ExtendPCR") + "a1" + index,        // data missing
-        "a1" + text_item("ExtendPCR") + "a2" + index + text_item("data") + "f6",
-        "bf" + text_item("LockPCR") + "a1" + index + "ff",  // indefinite length
-        "a1" + text_item("LockPCR") + "a1" + text_item("index") + "8181818100",
-    };
-    for (const std::string& wrong : requests) {
-        EXPECT_EQ(ask(wrong), error_item("InvalidOperation")) << wrong;
+// With certificates for three hours.
+class AttestationTest : public RequestsTest {
+protected:
+    static constexpr TimeMs kEnd = kNow + TimeMs{3} * 3600 * 1000;
+
+    AttestationTest() {
+        const auto taken = keys_.certify(chain_.certify(keys_.waiting(), kEnd), kNow);
+        EXPECT_TRUE(taken.ok()) << taken.error().message();
     }
-    EXPECT_EQ(requests_.bank().locked().size(), 16U);
+
+    // The statement that a document must carry now.
+    Statement expected() {
+        Statement statement;
+        statement.module_id = "i-1-enc2";
+        statement.timestamp_ms = static_cast<std::uint64_t>(now_);
+        statement.pcrs = requests_.bank().locked_values();
+        statement.certificate = keys_.signer(now_)->certified.leaf;
+        statement.bundle = chain_.bundle();
+        return statement;
+    }
+
+    // Asks, and expects a document of this statement, signed by the certified key.
+    void expect_document(const std::string& request, const Statement& statement) {
+        const Bytes response = requests_.answer(from_hex(request).value());
+        EXPECT_LE(response.size(), kMaxResponseSize);
+        const auto document = forged::document_of(response);
+        ASSERT_TRUE(document.has_value()) << to_hex(response);
+        const auto message = cose::parse_sign1(*document);
+        ASSERT_TRUE(message.ok()) << message.error().message();
+        EXPECT_FALSE(message->tagged);
+        EXPECT_EQ(to_hex(message->payload), to_hex(encode_statement(statement)));
+        const auto leaf = crypto::Certificate::from_der(statement.certificate);
+        ASSERT_TRUE(leaf.ok());
+        EXPECT_TRUE(leaf->is_signed_by(chain_.issuer()));
+        EXPECT_TRUE(leaf->public_key()->verifies(
+            cose::sig_structure(message->protected_header, message->payload), message->signature));
+    }
+
+    std::string attest(const std::string& fields) {
+        return "a1" + text_item("Attestation") + fields;
+    }
+
+    forged::Chain chain_{kNow};
+};
+
+TEST_F(AttestationTest, ADocumentCarriesWhatWasAsked) {
+    const Bytes user_data{1, 2};
+    const Bytes nonce{3};
+    const Bytes public_key{4, 5, 6};
+    Statement statement = expected();
+    statement.user_data = user_data;
+    statement.nonce = nonce;
+    statement.public_key = public_key;
+    expect_document(to_hex(forged::attestation({user_data, nonce, public_key})), statement);
+    // Any order of keys, unknown ones between.
+    expect_document(attest("a4" + text_item("public_key") + "43040506" + text_item("x") + "80" +
+                           text_item("nonce") + "4103" + text_item("user_data") + "420102"),
+                    statement);
+}
+
+TEST_F(AttestationTest, FieldsMayBeNullAbsentEmptyOrText) {
+    Statement statement = expected();
+    expect_document(attest("a0"), statement);
+    expect_document(to_hex(forged::attestation({})), statement);
+    const Bytes nothing;
+    statement.nonce = nothing;
+    expect_document(attest("a1" + text_item("nonce") + "40"), statement);
+    statement.nonce = as_bytes("abc");
+    expect_document(attest("a1" + text_item("nonce") + text_item("abc")), statement);
+}
+
+TEST_F(AttestationTest, EachFieldMayHave1024Bytes) {
+    const Bytes longest(kMaxDocumentField, 0x5a);
+    Statement statement = expected();
+    statement.user_data = longest;
+    statement.nonce = longest;
+    statement.public_key = longest;
+    expect_document(to_hex(forged::attestation({longest, longest, longest})), statement);
+}
+
+TEST_F(AttestationTest, ADocumentCarriesTheLockedRegistersOnly) {
+    ASSERT_EQ(ask_map("ExtendPCR", "a2" + index_field("181f") + text_item("data") + "43616263")
+                  .substr(0, 2),
+              "a1");
+    EXPECT_EQ(expected().pcrs.size(), 16U);
+    expect_document(attest("a0"), expected());
+    ASSERT_EQ(ask_map("LockPCR", "a1" + index_field("181f")), text_item("LockPCR"));
+    const Statement statement = expected();
+    EXPECT_EQ(statement.pcrs.size(), 17U);
+    EXPECT_EQ(statement.pcrs.at(31), crypto::extend_zero(as_bytes("abc")));
+    expect_document(attest("a0"), statement);
+}
+
+TEST_F(AttestationTest, AfterTheEndOfTheCertificatesThereIsNoDocument) {
+    now_ = kEnd - 1;
+    expect_document(attest("a0"), expected());
+    now_ = kEnd;
+    EXPECT_EQ(ask(attest("a0")), error_item("InternalError"));
+    EXPECT_EQ(ask_text("GetRandom").substr(0, 2), "a1");
+}
+
+TEST_F(AttestationTest, ATimeBefore1970IsInNoDocument) {
+    now_ = 0;
+    EXPECT_EQ(ask(attest("a0")), error_item("InternalError"));
+    now_ = -1;
+    EXPECT_EQ(ask(attest("a0")), error_item("InternalError"));
+}
+
+// Renews the keys with a bundle of that many certificates of 1,024 bytes.
+void certify_with_bundle(LeafKeys& keys, const forged::Chain& chain, std::size_t count) {
+    const TimeMs due = keys.next_request();
+    ASSERT_TRUE(keys.request(due).ok());
+    Certified certified = chain.certify(keys.waiting(), due + 3'600'000);
+    certified.bundle.assign(count, Bytes(kMaxCertificate, 1));
+    ASSERT_TRUE(keys.certify(certified, due).ok());
+}
+
+TEST_F(AttestationTest, TheLargestChainOfFiveFitsAndALongerOneMayNot) {
+    const Bytes longest(kMaxDocumentField, 0x5a);
+    const Bytes request = forged::attestation({longest, longest, longest});
+    ASSERT_EQ(ask_map("LockPCRs", "a1" + text_item("range") + "1820"), text_item("LockPCRs"));
+    // The leaf is smaller than 1,024 bytes, so the bundle has one more.
+    certify_with_bundle(keys_, chain_, 5);
+    const Bytes response = requests_.answer(request);
+    EXPECT_TRUE(forged::document_of(response).has_value());
+    EXPECT_LE(response.size(), kMaxResponseSize);
+    certify_with_bundle(keys_, chain_, kMaxBundle);
+    EXPECT_EQ(to_hex(requests_.answer(request)), error_item("BufferTooSmall"));
+    // It is only the document's size.
+    EXPECT_TRUE(forged::document_of(requests_.answer(forged::attestation({}))).has_value());
+}
+
+TEST_F(AttestationTest, BadRequestsGetTheirErrorsAndChangeNothing) {
+    const auto before = requests_.bank().locked_values();
+    for (const forged::BadRequest& bad : forged::bad_requests()) {
+        EXPECT_EQ(to_hex(requests_.answer(bad.request)), to_hex(error_response(bad.answer)))
+            << bad.what;
+        EXPECT_EQ(requests_.bank().locked_values(), before) << bad.what;
+        expect_document(attest("a0"), expected());
+    }
 }
 
 TEST_F(RequestsTest, RequestsOverTheLimitAreTooLarge) {
