@@ -17,10 +17,14 @@
 #include "base/process.hpp"
 #include "base/socket.hpp"
 #include "codec/cbor/cbor.hpp"
+#include "codec/cose.hpp"
+#include "crypto/certificate.hpp"
 #include "eif/forger.hpp"
 #include "eif/measure.hpp"
 #include "nsm/errors.hpp"
+#include "nsm/forged_chain.hpp"
 #include "nsm/forged_kernel.hpp"
+#include "nsm/forged_requests.hpp"
 #include "support/paths.hpp"
 
 namespace casemate::nsm {
@@ -74,7 +78,65 @@ struct Supervisor {
         cbor::Writer(request).put_text(name);
         return std::string(as_text(ask(request)));
     }
+
+    // certify sends certificates for the key, which end at that time.
+    Certified certify(ByteView leaf_key, TimeMs valid_until) {
+        Certified certified = chain.certify(leaf_key, valid_until);
+        EXPECT_TRUE(send_packet(control.first.get(), encode(certified)).ok());
+        return certified;
+    }
+
+    // receive_new_key waits until the module asks for a certificate.
+    Bytes receive_new_key() {
+        const ModuleMessage message = receive_answer();
+        EXPECT_TRUE(std::holds_alternative<NewLeafKey>(message));
+        const auto* asked = std::get_if<NewLeafKey>(&message);
+        return asked == nullptr ? Bytes() : asked->leaf_key;
+    }
+
+    forged::Chain chain{wall_clock()};
 };
+
+Bytes to_bytes(std::string_view text) {
+    return {text.begin(), text.end()};
+}
+
+const Bytes kNoDocument = error_response(ErrorCode::internal_error);
+
+// expect_document checks that a response is a document with these fields and certificates, signed
+// by their key. It gives its time.
+TimeMs expect_document(ByteView response, const forged::AttestedFields& fields,
+                       const Certified& certified) {
+    const auto document = forged::document_of(response);
+    const auto message = document ? cose::parse_sign1(*document)
+                                  : Error(cose::CoseErrc::not_sign1, to_hex(response));
+    if (!message) {
+        ADD_FAILURE() << message.error().message();
+        return 0;
+    }
+    const auto key = crypto::Certificate::from_der(certified.leaf)->public_key();
+    EXPECT_TRUE(key->verifies(cose::sig_structure(message->protected_header, message->payload),
+                              message->signature));
+    const auto map = cbor::Reader::open(message->payload)->read_map().value();
+    EXPECT_TRUE(std::ranges::equal(map.get("certificate")->read_bytes().value(), certified.leaf));
+    auto bundle = map.get("cabundle")->read_array().value();
+    for (const Bytes& one : certified.bundle) {
+        EXPECT_TRUE(std::ranges::equal(bundle.read_bytes().value(), one));
+    }
+    EXPECT_EQ(bundle.remaining(), 0U);
+    const auto expect_field = [&map](std::string_view name, const std::optional<Bytes>& wanted) {
+        auto field = map.get(name);
+        if (wanted) {
+            EXPECT_TRUE(std::ranges::equal(field->read_bytes().value(), *wanted)) << name;
+        } else {
+            EXPECT_TRUE(field->read_null().ok()) << name;
+        }
+    };
+    expect_field("user_data", fields.user_data);
+    expect_field("nonce", fields.nonce);
+    expect_field("public_key", fields.public_key);
+    return static_cast<TimeMs>(map.get("timestamp")->read_uint().value());
+}
 
 // --- the real program, in its jail ---
 
@@ -145,6 +207,113 @@ TEST_F(Program, LoadsAndAnswersRequests) {
     EXPECT_THAT(std::string(as_text(supervisor_.ask(Bytes(kMaxRequestSize + 1)))),
                 HasSubstr("InputTooLarge"));
     EXPECT_THAT(supervisor_.ask_text("DescribeNSM"), HasSubstr("i-1-enc2"));
+}
+
+constexpr TimeMs kHour = 3'600'000;
+
+TEST_F(Program, SignsDocumentsOnceItIsCertified) {
+    const Loaded loaded = load();
+    EXPECT_EQ(supervisor_.ask(forged::attestation({})), kNoDocument);
+    const TimeMs before = wall_clock();
+    const Certified certified = supervisor_.certify(loaded.leaf_key, before + kHour);
+    for (std::uint8_t i = 0; i < 200; ++i) {
+        const forged::AttestedFields fields{Bytes(5U * i, i), Bytes{i}, std::nullopt};
+        const Bytes response = supervisor_.ask(forged::attestation(fields));
+        EXPECT_GE(expect_document(response, fields, certified), before);
+    }
+}
+
+TEST_F(Program, BadRequestsGetTheirErrorsAndTheNextOneWorks) {
+    const Loaded loaded = load();
+    const Certified certified = supervisor_.certify(loaded.leaf_key, wall_clock() + kHour);
+    for (const forged::BadRequest& bad : forged::bad_requests()) {
+        if (bad.request.empty()) {
+            // A packet of no bytes is the socket's end; the VMM answers such a request itself.
+            continue;
+        }
+        EXPECT_EQ(to_hex(supervisor_.ask(bad.request)), to_hex(error_response(bad.answer)))
+            << bad.what;
+        const forged::AttestedFields fields{to_bytes(bad.what), std::nullopt, std::nullopt};
+        expect_document(supervisor_.ask(forged::attestation(fields)), fields, certified);
+    }
+    EXPECT_THAT(supervisor_.ask_text("DescribeNSM"), HasSubstr("i-1-enc2"));
+}
+
+TEST_F(Program, CertificatesThatCantBeUsedChangeNothing) {
+    const Loaded loaded = load();
+    const auto other = crypto::PrivateKey::generate(crypto::Curve::p384).value();
+    supervisor_.certify(other.public_key().spki(), wall_clock() + kHour);
+    supervisor_.certify(loaded.leaf_key, 1);
+    Certified broken = supervisor_.chain.certify(loaded.leaf_key, wall_clock() + kHour);
+    broken.leaf.pop_back();
+    ASSERT_TRUE(send_packet(supervisor_.control.first.get(), encode(broken)).ok());
+    EXPECT_EQ(supervisor_.ask(forged::attestation({})), kNoDocument);
+    const Certified certified = supervisor_.certify(loaded.leaf_key, wall_clock() + kHour);
+    supervisor_.certify(other.public_key().spki(), wall_clock() + kHour);
+    supervisor_.certify(loaded.leaf_key, wall_clock() + 2 * kHour);
+    expect_document(supervisor_.ask(forged::attestation({})), {}, certified);
+}
+
+TEST_F(Program, RenewsItsKeyAndTheGuestNoticesNothing) {
+    Bytes key = load().leaf_key;
+    for (int renewal = 0; renewal < 3; ++renewal) {
+        const TimeMs end = wall_clock() + 1800;
+        const Certified certified = supervisor_.certify(key, end);
+        // Documents bear these certificates from now on, and still when the next key is asked for.
+        for (int round = 0; round < 2; ++round) {
+            const Bytes response = supervisor_.ask(forged::attestation({}));
+            if (response == kNoDocument) {
+                // Only where this test did not run for so long that they have ended.
+                EXPECT_GE(wall_clock(), end);
+            } else {
+                EXPECT_LT(expect_document(response, {}, certified), end);
+            }
+            if (round == 0) {
+                const Bytes next = supervisor_.receive_new_key();
+                EXPECT_NE(next, key);
+                key = next;
+            }
+        }
+    }
+    const Certified last = supervisor_.certify(key, wall_clock() + kHour);
+    expect_document(supervisor_.ask(forged::attestation({})), {}, last);
+}
+
+TEST_F(Program, SignsNothingAfterTheEndOfItsCertificates) {
+    const TimeMs end = wall_clock() + 300;
+    const Certified certified = supervisor_.certify(load().leaf_key, end);
+    // Asked without pause: documents first, unless this test was held up, and then none.
+    Bytes response = supervisor_.ask(forged::attestation({}));
+    while (response != kNoDocument) {
+        EXPECT_LT(expect_document(response, {}, certified), end);
+        response = supervisor_.ask(forged::attestation({}));
+    }
+    EXPECT_GE(wall_clock(), end);
+    EXPECT_THAT(supervisor_.ask_text("DescribeNSM"), HasSubstr("i-1-enc2"));
+    const Certified next = supervisor_.certify(supervisor_.receive_new_key(), wall_clock() + kHour);
+    expect_document(supervisor_.ask(forged::attestation({})), {}, next);
+}
+
+TEST_F(Program, EndsOnCertificatesThatAreNoMessage) {
+    const Loaded loaded = load();
+    Bytes packet = encode(supervisor_.chain.certify(loaded.leaf_key, wall_clock() + kHour));
+    packet.push_back(0);
+    ASSERT_TRUE(send_packet(supervisor_.control.first.get(), packet).ok());
+    expect_exit(1);
+}
+
+TEST_F(Program, EndsOnCertificatesWithADescriptor) {
+    const Loaded loaded = load();
+    const std::array<int, 1> fds{supervisor_.memory.get()};
+    const Bytes packet = encode(supervisor_.chain.certify(loaded.leaf_key, wall_clock() + kHour));
+    ASSERT_TRUE(send_packet(supervisor_.control.first.get(), packet, fds).ok());
+    expect_exit(1);
+}
+
+TEST_F(Program, EndsOnCertificatesBeforeLoad) {
+    const auto key = crypto::PrivateKey::generate(crypto::Curve::p384).value();
+    supervisor_.certify(key.public_key().spki(), wall_clock() + kHour);
+    expect_exit(1);
 }
 
 TEST_F(Program, EndsWellWhenTheGuestsSideCloses) {
