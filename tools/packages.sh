@@ -9,7 +9,7 @@ build_packages=(
 
 # Libraries.
 library_packages=(
-    libboost1.81-dev libboost-json1.81-dev libcli11-dev libseccomp-dev
+    libboost1.81-dev libboost-json1.81-dev libcli11-dev libseccomp-dev libyaml-cpp-dev
     libssl-dev libzstd-dev zlib1g-dev
 )
 

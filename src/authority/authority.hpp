@@ -10,28 +10,13 @@
 #include <vector>
 
 #include "attestation/isolation.hpp"
+#include "authority/error.hpp"
 #include "authority/instance.hpp"
 #include "base/result.hpp"
 #include "crypto/certificate.hpp"
 #include "crypto/digest.hpp"
 
 namespace casemate::authority {
-
-enum class AuthorityErrc : std::uint8_t {
-    bad_instance,
-    // The directory or a file of it can't be used: not this user's, readable by others, damaged.
-    bad_store,
-    // init where there is one already; anything else where there is none.
-    exists,
-    missing,
-    // Another process holds the lock for too long.
-    busy,
-    // A key of a token can't be used.
-    token,
-    bad_request,
-};
-
-[[nodiscard]] std::string_view describe(AuthorityErrc code);
 
 // Keys that are held by PKCS #11 tokens (RFC 7512 URIs); empty: in files of the store. The keys of
 // zones and instances, which live for days, are always files.
@@ -73,41 +58,49 @@ struct Level {
     crypto::Seconds renewal;
     // A file's path or a token's URI without its PIN.
     std::string key;
+    // What somebody should do about it soon; empty: nothing.
+    std::string warning;
 };
 
 class Authority {
 public:
-    // directory is STATE/authority.
-    Authority(std::string directory, Instance instance)
-        : directory_(std::move(directory)), instance_(std::move(instance)) {}
+    // directory is STATE/authority; its parent exists. patience: how long another process may hold
+    // the lock.
+    Authority(std::string directory, Instance instance,
+              std::chrono::milliseconds patience = std::chrono::seconds(10))
+        : directory_(std::move(directory)), instance_(std::move(instance)), patience_(patience) {}
 
     // init makes the hierarchy's root and region. Errors: AuthorityErrc exists; those of certify.
     [[nodiscard]] Result<> init(const TokenKeys& keys, crypto::Seconds now);
 
     // certify gives a leaf certificate with its chain. It makes the hierarchy when there is none
-    // (made_root says so then) and renews what is due: every intermediate that it gives outlives
-    // the leaf. Safe when several processes do it at once, and when one is killed at any point.
-    // Errors: AuthorityErrc; CryptoErrc; Errno.
+    // (made_root says so then) and renews what is due: each certificate that it gives lies within
+    // its issuer's time. Safe when several processes do it at once, and when one is killed at any
+    // point. Errors: AuthorityErrc; CryptoErrc; Errno.
     struct Certified {
         IssuedChain chain;
         bool made_root = false;
     };
     [[nodiscard]] Result<Certified> certify(const LeafRequest& request, crypto::Seconds now);
 
-    // status lists what there is. root_pem is the root's certificate. Errors: missing, bad_store.
-    [[nodiscard]] Result<std::vector<Level>> status() const;
+    // status lists what there is, the root first. Errors: AuthorityErrc missing, bad_store.
+    [[nodiscard]] Result<std::vector<Level>> status(crypto::Seconds now) const;
+    // root_pem is the root's certificate. Errors: as status.
     [[nodiscard]] Result<std::string> root_pem() const;
     // root_path is where the root's certificate is for everybody to read: DIRECTORY/root.pem.
     [[nodiscard]] std::string root_path() const { return directory_ + "/root.pem"; }
 
     // rotate makes new keys and certificates below the root; with root, the root too, and the old
-    // root's certificate stays beside the new one under its fingerprint. Running enclaves get the
-    // new chain with their next leaf. Errors: as certify.
-    [[nodiscard]] Result<> rotate(bool root, crypto::Seconds now);
+    // root's certificate stays beside the new one as root-<first 16 digits of its SHA-256>.pem.
+    // Enclaves that run get the new chain with their next leaf. Keys in tokens are not made here:
+    // keys names others; the region's stays when none is named, a root's must be a new one. Errors:
+    // as certify.
+    [[nodiscard]] Result<> rotate(bool root, const TokenKeys& keys, crypto::Seconds now);
 
 private:
     std::string directory_;
     Instance instance_;
+    std::chrono::milliseconds patience_;
 };
 
 }  // namespace casemate::authority
