@@ -108,6 +108,9 @@ Result<std::optional<Held>> Keeper::load(const Place& place) const {
         return std::optional<Held>();
     }
     const Parts parts = parts_of(content->view());
+    if (parts.pem.empty()) {
+        return damaged(place, "there is nothing");
+    }
     auto certificate = crypto::Certificate::from_pem(parts.pem);
     if (!certificate) {
         return damaged(place,
