@@ -5,10 +5,13 @@
 #include <utility>
 
 #include "attestation/text.hpp"
+#include "codec/rfc3339.hpp"
 
 namespace casemate::attestation {
 
 namespace {
+
+using codec::format_rfc3339;
 
 using crypto::CertificateFields;
 using crypto::Name;
@@ -228,13 +231,13 @@ Result<> check_signature(const Candidate& candidate, const crypto::PublicKey& is
 Result<> check_time(const Window& window, Time time) {
     if (time < window.from) {
         return Error(AttestationErrc::not_yet_valid,
-                     "expected a certificate that is valid at " + time_text(time) +
-                         ", found one that is not before " + time_text(window.from));
+                     "expected a certificate that is valid at " + format_rfc3339(time) +
+                         ", found one that is not before " + format_rfc3339(window.from));
     }
     if (time > window.until) {
-        return Error(AttestationErrc::expired, "expected a certificate that is valid at " +
-                                                   time_text(time) + ", found one that is until " +
-                                                   time_text(window.until));
+        return Error(AttestationErrc::expired,
+                     "expected a certificate that is valid at " + format_rfc3339(time) +
+                         ", found one that is until " + format_rfc3339(window.until));
     }
     return {};
 }

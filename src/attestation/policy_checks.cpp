@@ -6,10 +6,13 @@
 
 #include "attestation/text.hpp"
 #include "base/secret.hpp"
+#include "codec/rfc3339.hpp"
 
 namespace casemate::attestation {
 
 namespace {
+
+using codec::format_rfc3339;
 
 std::string milliseconds(std::chrono::milliseconds duration) {
     return std::to_string(duration.count()) + " ms";
@@ -70,10 +73,10 @@ std::string registers_of(const ExpectedPcrs::Alternative& alternative) {
 Result<Finding> check_policy(const Policy& policy) {
     if (policy.now < Time{} || policy.now > kLastTime) {
         return Error(AttestationErrc::bad_expectation,
-                     "expected a time of verification from 1970 to " + time_text(kLastTime) +
-                         ", found " + time_text(policy.now));
+                     "expected a time of verification from 1970 to " + format_rfc3339(kLastTime) +
+                         ", found " + milliseconds(policy.now.time_since_epoch()) + " since 1970");
     }
-    return Finding{time_text(policy.now)};
+    return Finding{format_rfc3339(policy.now)};
 }
 
 Result<Finding> check_not_future(const Contents& contents, const Policy& policy) {
@@ -81,25 +84,26 @@ Result<Finding> check_not_future(const Contents& contents, const Policy& policy)
     if (ahead > policy.clock_skew) {
         return Error(AttestationErrc::from_the_future,
                      "expected a timestamp of at most " + milliseconds(policy.clock_skew) +
-                         " after " + time_text(policy.now) + ", found " +
-                         time_text(contents.timestamp));
+                         " after " + format_rfc3339(policy.now) + ", found " +
+                         format_rfc3339(contents.timestamp));
     }
-    return Finding{time_text(contents.timestamp)};
+    return Finding{format_rfc3339(contents.timestamp)};
 }
 
 Result<Finding> check_age(const Contents& contents, const Policy& policy) {
     const std::chrono::milliseconds age = policy.now - contents.timestamp;
     if (!policy.max_age) {
-        return not_asked("made at " + time_text(contents.timestamp) + "; no maximum age is given");
+        return not_asked("made at " + format_rfc3339(contents.timestamp) +
+                         "; no maximum age is given");
     }
     if (policy.at_document_time) {
-        return not_asked("made at " + time_text(contents.timestamp) +
+        return not_asked("made at " + format_rfc3339(contents.timestamp) +
                          "; verified at that time, so its age is none");
     }
     if (age > *policy.max_age) {
         return Error(AttestationErrc::too_old,
                      "expected an age of at most " + milliseconds(*policy.max_age) + ", found " +
-                         milliseconds(age) + " since " + time_text(contents.timestamp));
+                         milliseconds(age) + " since " + format_rfc3339(contents.timestamp));
     }
     return Finding{milliseconds(age) + " old"};
 }

@@ -1,8 +1,6 @@
 #include "attestation/text.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
 namespace casemate::attestation {
 
@@ -29,23 +27,6 @@ std::string short_hex(ByteView bytes) {
         shown += "... (" + std::to_string(bytes.size()) + " bytes)";
     }
     return shown;
-}
-
-std::string time_text(Time time) {
-    using namespace std::chrono;
-    if (time < Time{} || time > kLastTime) {
-        return std::to_string(time.time_since_epoch().count()) + " ms since 1970";
-    }
-    const auto day = floor<days>(time);
-    const year_month_day date(day);
-    const hh_mm_ss clock(time - day);
-    std::array<char, 64> text{};
-    const int size = std::snprintf(
-        text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", int(date.year()),
-        unsigned(date.month()), unsigned(date.day()), static_cast<int>(clock.hours().count()),
-        static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
-        static_cast<int>(clock.subseconds().count()));
-    return {text.data(), static_cast<std::size_t>(size)};
 }
 
 }  // namespace casemate::attestation

@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include "attestation/document.hpp"
 #include "base/bytes.hpp"
 
 namespace casemate::attestation {
@@ -18,9 +17,5 @@ namespace casemate::attestation {
 // short_hex writes at most the first 48 bytes in hexadecimal and, where that is not all, "... (N
 // bytes)"; "nothing" for no bytes.
 [[nodiscard]] std::string short_hex(ByteView bytes);
-
-// time_text writes a time as RFC 3339 has it, with milliseconds: "2022-10-13T08:58:02.136Z". The
-// time is between 1970 and kLastTime, or is shown as its milliseconds.
-[[nodiscard]] std::string time_text(Time time);
 
 }  // namespace casemate::attestation

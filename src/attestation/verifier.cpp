@@ -10,10 +10,13 @@
 #include "attestation/document_parts.hpp"
 #include "attestation/policy_checks.hpp"
 #include "attestation/text.hpp"
+#include "codec/rfc3339.hpp"
 
 namespace casemate::attestation {
 
 namespace {
+
+using codec::format_rfc3339;
 
 constexpr std::size_t kCachedLinks = 1024;
 
@@ -40,7 +43,7 @@ Result<Finding> nothing_found() {
 }
 
 std::string window_text(const Window& window) {
-    return "valid from " + time_text(window.from) + " to " + time_text(window.until);
+    return "valid from " + format_rfc3339(window.from) + " to " + format_rfc3339(window.until);
 }
 
 std::string usage_text(const crypto::CertificateFields& fields) {
