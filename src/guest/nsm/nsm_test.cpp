@@ -10,8 +10,8 @@
 #include "casemate/nsm.hpp"
 #include "codec/cbor/cbor.hpp"
 #include "crypto/digest.hpp"
+#include "guest/nsm/real_module.hpp"
 #include "guest/nsm/stand_in_driver.hpp"
-#include "nsm/requests.hpp"
 
 namespace casemate::libnsm {
 namespace {
@@ -48,16 +48,10 @@ Bytes error_answer(std::string_view code) {
 // The module itself, as an enclave of an image with this PCR0 has it.
 class Module : public testing::Test {
 protected:
-    static nsm::PcrBank bank() {
-        std::map<std::uint16_t, nsm::PcrValue> measurements;
-        measurements[0].fill(0xa0);
-        return nsm::PcrBank::at_boot(measurements, nsm::Load{});
-    }
-
     int fd() { return driver_.fd(); }
 
-    nsm::Requests requests_{bank(), "i-1-enc0000000000000002"};
-    StandInDriver driver_{[this](ByteView request) { return requests_.answer(request); }};
+    RealModule module_{"i-1-enc0000000000000002"};
+    StandInDriver driver_{[this](ByteView request) { return module_.answer(request); }};
 };
 
 TEST_F(Module, IsDescribed) {
@@ -124,7 +118,7 @@ TEST_F(Module, CutsWhatDoesNotFitTheBuffer) {
     // The register is extended all the same.
     EXPECT_EQ(nsm_extend_pcr(fd(), 16, value.data(), 1, nullptr, &size),
               ERROR_CODE_BUFFER_TOO_SMALL);
-    EXPECT_NE(requests_.bank().find(16)->value, nsm::PcrValue{});
+    EXPECT_NE(module_.pcr(16).value, nsm::PcrValue{});
 }
 
 TEST_F(Module, IsNotAskedWithoutWhatTheAnswerNeeds) {
@@ -219,6 +213,32 @@ TEST_F(Module, SpeaksCppAsWell) {
     EXPECT_NE(Bytes(random.begin(), random.begin() + 256),
               Bytes(random.begin() + 256, random.begin() + 512));
     EXPECT_THAT(Bytes(random.end() - 32, random.end()), testing::Not(Each(0)));
+}
+
+TEST_F(Module, Attests) {
+    std::vector<std::uint8_t> document(0x3000);
+    auto size = static_cast<std::uint32_t>(document.size());
+    const std::string data = "words";
+    const auto attest = [&] {
+        return nsm_get_attestation_doc(fd(), as_bytes(data).data(), 5, as_bytes(data).data(), 0,
+                                       nullptr, 0, document.data(), &size);
+    };
+    EXPECT_EQ(attest(), ERROR_CODE_INTERNAL_ERROR);  // not certified yet
+    ASSERT_TRUE(module_.certify());
+    ASSERT_EQ(attest(), ERROR_CODE_SUCCESS);
+    document.resize(size);
+    EXPECT_EQ(field_of(document, "user_data"), "words");
+    EXPECT_EQ(field_of(document, "nonce"), "");
+    EXPECT_EQ(field_of(document, "public_key"), std::nullopt);
+
+    const auto module = SecurityModule::open();
+    ASSERT_TRUE(module.has_value());
+    const std::vector<std::uint8_t> most(1024, 'x');
+    const auto full = module->attest({.user_data = most, .nonce = most, .public_key = most});
+    ASSERT_TRUE(full);
+    EXPECT_EQ(field_of(*full, "public_key"), std::string(1024, 'x'));
+    const std::vector<std::uint8_t> more(1025);
+    EXPECT_EQ(module->attest({.nonce = more}).error(), ERROR_CODE_INPUT_TOO_LARGE);
 }
 
 TEST(Attestation, CarriesWhatIsGivenAndNullForWhatIsNot) {
