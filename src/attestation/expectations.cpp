@@ -202,7 +202,7 @@ Result<ExpectedPcrs::Alternative> parse_registers(const json::value& value) {
         if (!values) {
             return std::move(values).error().while_doing(key);
         }
-        alternative.emplace(index, *std::move(values));
+        alternative.emplace(index, std::move(*values));
     }
     if (alternative.empty()) {
         return refusal("expected at least one register, found none");
@@ -304,7 +304,7 @@ Result<ExpectedPcrs> ExpectedPcrs::from_json(std::string_view json) {
                 .error()
                 .while_doing("alternative " + std::to_string(expected.alternatives_.size() + 1));
         }
-        expected.add_alternative(*std::move(alternative));
+        expected.add_alternative(std::move(*alternative));
     }
     return expected;
 }

@@ -10,6 +10,7 @@
 
 #include "cli/run_config.hpp"
 #include "cli/values.hpp"
+#include "cli/verify_values.hpp"
 
 namespace casemate::cli {
 
@@ -304,6 +305,109 @@ Verb add_ps(CLI::App& root) {
             }};
 }
 
+// VerifyOptions: verify's options as text.
+struct VerifyOptions {
+    VerifyArguments arguments;
+    std::shared_ptr<std::string> format;
+    Text nonce;
+    Text at;
+    Text max_age;
+    std::vector<std::string> pcrs;
+    std::vector<std::string> isolation;
+};
+
+// well_formed makes a value that parse has an error for a usage error.
+template <class Parse>
+CLI::Option* well_formed(CLI::Option* option, Parse parse) {
+    return option->check([parse](const std::string& text) {
+        const auto value = parse(text);
+        const auto* error = std::get_if<CommandError>(&value);
+        return error == nullptr ? std::string() : error->sentence;
+    });
+}
+
+Outcome read_verify(const VerifyOptions& options) {
+    VerifyArguments out = options.arguments;
+    out.json = *options.format == "json";
+    const auto take_text = [](const Text& text, auto parse, auto& to) {
+        return text ? take(parse(*text), to.emplace()) : std::nullopt;
+    };
+    std::vector<std::optional<CommandError>> errors{
+        take_text(options.nonce, parse_nonce, out.nonce), take_text(options.at, parse_time, out.at),
+        take_text(options.max_age, parse_max_age, out.max_age)};
+    for (const std::string& text : options.pcrs) {
+        ExpectedPcr pcr;
+        errors.push_back(take(parse_pcr(text), pcr));
+        out.pcrs[pcr.index].insert(pcr.value);
+    }
+    for (const std::string& text : options.isolation) {
+        attestation::Isolation isolation{};
+        errors.push_back(take(parse_allowed_isolation(text), isolation));
+        out.allow_isolation.insert(isolation);
+    }
+    for (auto& error : errors) {
+        if (error) {
+            return *std::move(error);
+        }
+    }
+    return Invocation(std::move(out));
+}
+
+void add_expectations(CLI::App& app, VerifyOptions& options) {
+    well_formed(app.add_option("--nonce", options.nonce,
+                               "Nonce that the document has to carry, in hexadecimal"),
+                parse_nonce);
+    app.add_option("--eif", options.arguments.eif_path,
+                   "Enclave image that has to be the one that runs; with --pcrs or --pcr, all "
+                   "of them have to hold");
+    app.add_option("--pcrs", options.arguments.pcrs_path,
+                   "JSON file of registers: {\"PCR0\": HEX or [HEX, ...], ...}, an array of "
+                   "such alternatives, or what build-enclave and describe-eif print");
+    auto* pcr = app.add_option("--pcr", options.pcrs,
+                               "Register that has to have a value, N=HEX; given again for the "
+                               "same N, either value will do");
+    well_formed(pcr, parse_pcr)->allow_extra_args(false);
+    auto* age = app.add_option("--max-age", options.max_age,
+                               "Seconds that may have passed since the document was made");
+    well_formed(age, parse_max_age);
+    auto* at =
+        app.add_option("--at", options.at, "Time to verify at, as 2026-01-31T23:59:59Z; none: now");
+    well_formed(at, parse_time);
+    auto* own = app.add_flag("--at-document-time", options.arguments.at_document_time,
+                             "Verify at the time that the document itself says, out of an archive");
+    own->excludes(at);
+    own->excludes(age);
+    auto* isolation = app.add_option("--allow-isolation", options.isolation,
+                                     "software: accept enclaves of the software host too");
+    well_formed(isolation, parse_allowed_isolation)->allow_extra_args(false);
+    app.add_flag("--allow-debug", options.arguments.allow_debug,
+                 "Accept enclaves in debug mode too, whose console can be read");
+}
+
+Verb add_verify(CLI::App& root) {
+    auto* app = root.add_subcommand("verify", "Verifies an attestation document");
+    const auto options = std::make_shared<VerifyOptions>();
+    app->add_option("--document", options->arguments.document,
+                    "File, or - for standard input: the document itself when its first byte is "
+                    "0x80 or more, else its base64")
+        ->required();
+    app->add_option("--root", options->arguments.roots,
+                    "PEM file of root certificates to trust; may be given again")
+        ->required()
+        ->allow_extra_args(false);
+    add_expectations(*app, *options);
+    options->format = add_output_option(*app);
+    app->add_flag("--explain", options->arguments.explain, "Show each step with its result");
+    app->add_option("--write-public-key", options->arguments.write_public_key,
+                    "File to write the verified document's public key to");
+    app->add_option("--write-user-data", options->arguments.write_user_data,
+                    "File to write the verified document's user data to");
+    app->footer(
+        "Exit status: 0 verified; 1 refused; 2 wrong command line; 3 a file of roots or registers "
+        "is none; 19 a file can't be read or written; 35 the enclave image is none.");
+    return {app, [options] { return read_verify(*options); }};
+}
+
 Verb add_vsock_connect(CLI::App& vsock) {
     auto* app = vsock.add_subcommand("connect",
                                      "Connects standard input and output to a port of an enclave");
@@ -382,6 +486,7 @@ Parsed parse(const std::vector<std::string>& arguments, std::string_view acceler
         add_describe_eif(root),
         add_pcr(root),
         add_explain(root),
+        add_verify(root),
         add_doctor(root),
         add_ps(root),
         add_logs(root),

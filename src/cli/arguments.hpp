@@ -2,13 +2,16 @@
 // verbs).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "attestation/policy.hpp"
 #include "cli/error_codes.hpp"
 
 namespace casemate::cli {
@@ -113,11 +116,36 @@ struct VsockListenArguments {
     std::uint32_t port = 0;
 };
 
+struct VerifyArguments {
+    // document: a path, or "-" for standard input.
+    std::string document;
+    // roots: files with trusted root certificates in PEM, one or more.
+    std::vector<std::string> roots;
+    std::optional<Bytes> nonce;
+    // Each of these has to hold: the image's registers, a JSON file's, and pcrs, the values that
+    // will do for a register.
+    std::optional<std::string> eif_path;
+    std::optional<std::string> pcrs_path;
+    attestation::ExpectedPcrs::Alternative pcrs;
+    // at: the time of the verification; nothing: now.
+    std::optional<attestation::Time> at;
+    bool at_document_time = false;
+    std::optional<std::chrono::seconds> max_age;
+    // allow_isolation: beside those that are always good enough.
+    std::set<attestation::Isolation> allow_isolation;
+    bool allow_debug = false;
+    bool json = false;
+    bool explain = false;
+    // Files to write the verified document's fields to.
+    std::optional<std::string> write_public_key;
+    std::optional<std::string> write_user_data;
+};
+
 using Invocation =
     std::variant<RunEnclaveArguments, TerminateEnclaveArguments, DescribeEnclavesArguments,
                  ConsoleArguments, BuildEnclaveArguments, DescribeEifArguments, PcrArguments,
                  ExplainArguments, DoctorArguments, LogsArguments, PsArguments,
-                 VsockConnectArguments, VsockListenArguments>;
+                 VsockConnectArguments, VsockListenArguments, VerifyArguments>;
 
 // UsageEnd: there is nothing to run. Help and version go to standard output with status 0, usage
 // errors to standard error with status 2.
