@@ -18,15 +18,16 @@ kernel_packages=(
     bc bison cpio flex libelf-dev make rsync xz-utils
 )
 
-# Enclaves without hardware virtualization run in QEMU's emulated machine.
+# Enclaves without hardware virtualization run in QEMU's emulated machine. The authority's keys can
+# be a token's, through OpenSSL's engine for PKCS #11.
 run_packages=(
-    python3 qemu-system-x86
+    libengine-pkcs11-openssl python3 qemu-system-x86
 )
 
 # Container images of the samples, and what only the tests use.
 test_packages=(
-    acpica-tools buildah libbenchmark-dev libgmock-dev libgtest-dev mmdebstrap python3-cbor2
-    python3-cryptography zstd
+    acpica-tools buildah libbenchmark-dev libgmock-dev libgtest-dev mmdebstrap opensc openssl
+    python3-cbor2 python3-cryptography softhsm2 zstd
 )
 
 # One of the verifiers by others that judge Casemate's documents is a package of npm's. Any node and npm

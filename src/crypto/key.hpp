@@ -58,9 +58,11 @@ public:
     // from_pem reads an unencrypted key (PKCS #8 or SEC 1) on one of the curves, whose public half
     // belongs to it. Errors: CryptoErrc bad_encoding.
     [[nodiscard]] static Result<PrivateKey> from_pem(ByteView pem);
-    // from_token finds a key of a PKCS #11 token by its URI (RFC 7512), which may name the source
-    // of the PIN (pin-source, pin-value). Errors: CryptoErrc token_failure, saying what OpenSSL and
-    // the token said.
+    // from_token finds a key of a PKCS #11 token by its URI (RFC 7512), which may name the PIN
+    // (pin-value) or its file (pin-source), and the token's module (module-path; else it is the one
+    // that $PKCS11_MODULE_PATH names, else p11-kit's). Nobody is asked for a PIN. The module stays
+    // loaded until the process ends. Errors: CryptoErrc token_failure, saying what OpenSSL and the
+    // token said, without the PIN; Errno for the PIN's file.
     [[nodiscard]] static Result<PrivateKey> from_token(const std::string& uri);
 
     PrivateKey(PrivateKey&& other) noexcept;
