@@ -12,8 +12,9 @@ import threading
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "enclave")]
+sys.path[:0] = [HERE, os.path.join(HERE, "enclave"), os.path.dirname(HERE)]
 
+import enclave_stream  # noqa: E402
 import parent  # noqa: E402
 import tokenizer  # noqa: E402
 
@@ -187,7 +188,7 @@ class Parent(unittest.TestCase):
     def test_both_together(self):
         enclave = Enclave(self.path)
         enclave.start()
-        with parent.connect(self.path, 5000) as stream:
+        with enclave_stream.connect(self.path, 5000) as stream:
             answer = parent.ask(stream, CARD)
         enclave.join()
         self.assertEqual(answer["token"], "9bbef19476623ca5")
@@ -215,7 +216,7 @@ class Parent(unittest.TestCase):
             self.assertIn("expected a JSON object as the answer", errors)
 
     def test_the_runtime_directory(self):
-        where = parent.runtime_directory
+        where = enclave_stream.runtime_directory
         self.assertEqual(where({}, user=0), "/run/casemate")
         self.assertEqual(where({"HOME": "/h"}, user=1000), "/h/.local/share/casemate/run")
         self.assertEqual(where({"HOME": "/h", "CASEMATE_STATE_DIR": "/s"}, user=1000), "/s/run")
