@@ -25,28 +25,41 @@ ArgumentRule own_process() {
 
 }  // namespace
 
-std::vector<AllowedCall> runtime_calls() {
+std::vector<AllowedCall> memory_calls() {
     return {
-        {SYS_futex, "locks and condition variables", {}},
-        {SYS_clock_gettime, "time, where the kernel has no vDSO clock", {}},
-        {SYS_restart_syscall, "waiting, continued after a stop", {}},
         {SYS_brk, "heap", {}},
         {SYS_mmap, "heap, stacks and memory files, never executable", {no_execution()}},
         {SYS_mprotect, "guard pages, never executable", {no_execution()}},
         {SYS_munmap, "heap, stacks and memory files", {}},
         {SYS_mremap, "growing large blocks", {}},
         {SYS_madvise, "giving back heap and stacks", {}},
-        {SYS_rt_sigreturn, "end of a signal handler", {}},
+    };
+}
+
+std::vector<AllowedCall> ending_calls() {
+    return {
+        {SYS_exit_group, "end of the process", {}},
         {SYS_rt_sigprocmask, "threads and abort", {}},
         {SYS_rt_sigaction, "abort takes its handler away", {}},
         {SYS_gettid, "abort names its own thread", {}},
-        {SYS_getpid, "abort names its own process", {}},
+        {SYS_getpid, "abort names its own process, random numbers tell forks apart", {}},
         {SYS_tgkill, "abort, and waking a thread of this process", {own_process()}},
-        {SYS_sched_yield, "spinning politely", {}},
-        {SYS_getrandom, "random numbers", {}},
-        {SYS_exit, "end of a thread", {}},
-        {SYS_exit_group, "end of the process", {}},
+        {SYS_writev, "the C library's last words in the log", {}},
     };
+}
+
+std::vector<AllowedCall> runtime_calls() {
+    return join({{
+                     {SYS_futex, "locks and condition variables", {}},
+                     {SYS_clock_gettime, "time, where the kernel has no vDSO clock", {}},
+                     {SYS_restart_syscall, "waiting, continued after a stop", {}},
+                     {SYS_rt_sigreturn, "end of a signal handler", {}},
+                     {SYS_sched_yield, "spinning politely", {}},
+                     {SYS_getrandom, "random numbers", {}},
+                     {SYS_exit, "end of a thread", {}},
+                 },
+                 memory_calls(),
+                 ending_calls()});
 }
 
 std::vector<AllowedCall> thread_calls() {
@@ -73,7 +86,6 @@ std::vector<AllowedCall> descriptor_calls() {
     return {
         {SYS_read, "sockets, event counters and files handed in", {}},
         {SYS_write, "sockets, event counters and the log", {}},
-        {SYS_writev, "the C library's last words in the log", {}},
         {SYS_recvmsg, "packets and the descriptors in them", {}},
         {SYS_sendmsg, "packets", {}},
         {SYS_sendto, "sockets, without an address", {{{4, ~0ULL, {0}}}}},

@@ -15,7 +15,11 @@ inline constexpr Violation kViolation = Violation::log;
 inline constexpr Violation kViolation = Violation::kill_process;
 #endif
 
-// The C and C++ libraries: memory without execution, locks, time, ending.
+// The heap, stacks and mapped files, none of it ever executable.
+[[nodiscard]] std::vector<AllowedCall> memory_calls();
+// Ending, by exit or by abort with a word in the log.
+[[nodiscard]] std::vector<AllowedCall> ending_calls();
+// The C and C++ libraries: memory_calls, locks, time, ending_calls.
 [[nodiscard]] std::vector<AllowedCall> runtime_calls();
 // Starting threads of this process, and nothing else that clone can make.
 [[nodiscard]] std::vector<AllowedCall> thread_calls();

@@ -231,6 +231,15 @@ TEST(Profiles, WhatRunsLooksAtNoFile) {
 }
 
 // A running VMM asks KVM for nothing but to run a vCPU and, at its end, how that died.
+TEST(Profiles, AServingModuleReadsNothingButPackets) {
+    const Profile profile = nsm_serving_profile();
+    for (const int forbidden :
+         {SYS_read, SYS_readv, SYS_pread64, SYS_recvfrom, SYS_sendto, SYS_fcntl, SYS_ioctl, SYS_dup,
+          SYS_lseek, SYS_fstat, SYS_clone, SYS_rt_sigreturn, SYS_seccomp}) {
+        EXPECT_EQ(decide_strictly(profile, forbidden), SECCOMP_RET_KILL_PROCESS) << forbidden;
+    }
+}
+
 TEST(Profiles, ARunningVmmHasThreeKvmCalls) {
     for (std::uint64_t number = 0; number < 256; ++number) {
         for (const std::uint64_t request :

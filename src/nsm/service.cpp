@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "base/os_error.hpp"
 #include "base/socket.hpp"
+#include "base/working_set.hpp"
 #include "nsm/errors.hpp"
 #include "nsm/loader.hpp"
 #include "nsm/requests.hpp"
@@ -67,12 +69,15 @@ public:
             CASEMATE_CHECK(renew());
             std::array<pollfd, 2> ready{pollfd{control_, POLLIN, 0},
                                         pollfd{socket_.get(), POLLIN, 0}};
-            if (::poll(ready.data(), ready.size(), patience()) < 0) {
-                if (errno == EINTR) {
-                    continue;
-                }
+            const int count = ::poll(ready.data(), ready.size(), patience());
+            if (count < 0 && errno != EINTR) {
                 return os_error("wait for a request");
             }
+            if (count <= 0) {
+                rest();
+                continue;
+            }
+            rested_ = false;
             if (ready[0].revents != 0) {
                 CASEMATE_TRY(open, take_control());
             } else if (ready[1].revents != 0) {
@@ -87,6 +92,14 @@ private:
     int patience() const {
         const TimeMs left = keys_.next_request() - wall_clock();
         return static_cast<int>(std::clamp(left, TimeMs{0}, kLongestWait));
+    }
+
+    // rest gives back the memory that answering took, when nobody has asked for a while: most
+    // enclaves attest themselves once.
+    void rest() {
+        if (!std::exchange(rested_, true)) {
+            forget_start_up();
+        }
     }
 
     // renew asks for a certificate when a key is due.
@@ -124,6 +137,8 @@ private:
         if (!taken) {
             log_("certificate not taken: " + taken.error().message());
         }
+        // Reading a certificate takes code that nothing else does for hours.
+        forget_start_up();
         return true;
     }
 
@@ -132,6 +147,8 @@ private:
     LeafKeys keys_;
     Requests requests_;
     const Log& log_;
+    // Whether nothing has been done since memory was given back.
+    bool rested_ = true;
 };
 
 }  // namespace
