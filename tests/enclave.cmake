@@ -4,7 +4,7 @@ if(NOT CASEMATE_TESTS)
 endif()
 
 add_executable(fake_parts ${CMAKE_SOURCE_DIR}/tests/enclave/fake_parts.cpp)
-target_link_libraries(fake_parts PRIVATE casemate_options casemate_machine casemate_nsm)
+target_link_libraries(fake_parts PRIVATE casemate_options casemate_machine casemate_nsm casemate_authority)
 
 add_executable(supervisor_tests ${CMAKE_SOURCE_DIR}/tests/enclave/supervisor_test.cpp)
 target_link_libraries(supervisor_tests PRIVATE casemate_enclave GTest::gmock GTest::gtest_main)

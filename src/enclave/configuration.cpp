@@ -55,6 +55,7 @@ Integer number_of(const json::object& object, const char* key) {
 json::object paths_object(const Paths& paths) {
     return {{"state", paths.state},
             {"runtime", paths.runtime},
+            {"configuration", paths.configuration},
             {"programs", paths.programs},
             {"kernel", paths.kernel},
             {"kvm_device", paths.kvm_device}};
@@ -129,6 +130,7 @@ Result<StartConfiguration> parse_configuration(std::string_view text) {
     }
     configuration.paths.state = text_of(paths->get_object(), "state");
     configuration.paths.runtime = text_of(paths->get_object(), "runtime");
+    configuration.paths.configuration = text_of(paths->get_object(), "configuration");
     configuration.paths.programs = text_of(paths->get_object(), "programs");
     configuration.paths.kernel = text_of(paths->get_object(), "kernel");
     configuration.paths.kvm_device = text_of(paths->get_object(), "kvm_device");

@@ -121,6 +121,9 @@ Result<Paths> find_paths() {
             paths.runtime = session.empty() ? paths.state + "/run" : session + "/casemate";
         }
     }
+    if (std::string named = variable("CASEMATE_CONFIG_DIR"); !named.empty()) {
+        paths.configuration = std::move(named);
+    }
     std::error_code error;
     const fs::path self = fs::read_symlink("/proc/self/exe", error);
     if (error) {
@@ -131,6 +134,7 @@ Result<Paths> find_paths() {
     // The supervisor works from the root directory.
     paths.state = fs::absolute(paths.state).lexically_normal();
     paths.runtime = fs::absolute(paths.runtime).lexically_normal();
+    paths.configuration = fs::absolute(paths.configuration).lexically_normal();
     paths.kernel = fs::absolute(paths.kernel).lexically_normal();
     return paths;
 }

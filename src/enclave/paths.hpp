@@ -15,6 +15,9 @@ struct Paths {
     // runtime holds sockets and locks: CASEMATE_RUNTIME_DIR, else /run/casemate for root,
     // $XDG_RUNTIME_DIR/casemate for others, state/run without that variable.
     std::string runtime;
+    // configuration is what the machine's administrator has written: CASEMATE_CONFIG_DIR, else
+    // /etc/casemate.
+    std::string configuration = "/etc/casemate";
     // programs is the directory of the running executable, where its siblings are.
     std::string programs;
     // kernel is the directory of the guest kernel and the software host's modules:
@@ -30,6 +33,8 @@ struct Paths {
     [[nodiscard]] std::string history(const std::string& id) const {
         return histories() + "/" + id;
     }
+    // STATE/authority holds the hierarchy that certifies enclaves.
+    [[nodiscard]] std::string authority() const { return state + "/authority"; }
     // RUNTIME/cid/CID is a link to the enclave's vsock socket.
     [[nodiscard]] std::string cids() const { return runtime + "/cid"; }
     [[nodiscard]] std::string cid(std::uint32_t cid) const {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 
@@ -120,26 +121,22 @@ bool valid_id(std::string_view id) {
            id.find("-enc") != std::string_view::npos && std::all_of(id.begin(), id.end(), allowed);
 }
 
-std::string instance_id() {
-    std::string unknown = "i-0000000000000000";
-    const auto tag = read_file("/sys/devices/virtual/dmi/id/board_asset_tag", 4096);
-    if (!tag) {
-        return unknown;
-    }
-    std::string id(as_text(*tag));
-    id.erase(
-        std::remove_if(id.begin(), id.end(), [](unsigned char c) { return c <= ' ' || c == 0x7f; }),
-        id.end());
-    // Boards of other makers carry any text there, which would not do as part of a path.
-    return valid_id(id + "-enc") && id.size() <= 64 ? id : unknown;
-}
-
 std::uint64_t make_slot_uid() {
     std::uint16_t random = 0;
     if (::getrandom(&random, sizeof(random), 0) != static_cast<ssize_t>(sizeof(random))) {
         random = static_cast<std::uint16_t>(::getpid());
     }
     return (static_cast<std::uint64_t>(now_ms()) << 16U) | random;
+}
+
+std::uint64_t slot_uid_of(std::string_view id) {
+    const std::size_t mark = id.rfind("-enc");
+    const std::string_view digits =
+        mark == std::string_view::npos ? std::string_view() : id.substr(mark + 4);
+    std::uint64_t slot_uid = 0;
+    const char* end = digits.data() + digits.size();
+    const auto read = std::from_chars(digits.data(), end, slot_uid, 16);
+    return read.ec == std::errc() && read.ptr == end ? slot_uid : 0;
 }
 
 Registration::Registration(Registration&& other) noexcept
@@ -302,7 +299,8 @@ std::string Registry::free_name(const std::string& wanted,
     return name;
 }
 
-Result<Registration> Registry::register_enclave(EnclaveRecord& record) {
+Result<Registration> Registry::register_enclave(EnclaveRecord& record,
+                                                const std::string& instance_id) {
     CASEMATE_CHECK(make_directories(paths_));
     CASEMATE_CHECK(check_directories(paths_));
     CASEMATE_TRY(const UniqueFd registry_lock, lock_registry());
@@ -314,7 +312,7 @@ Result<Registration> Registry::register_enclave(EnclaveRecord& record) {
     do {
         std::snprintf(slot.data(), slot.size(), "%llx",
                       static_cast<unsigned long long>(make_slot_uid()));
-        record.id = instance_id() + "-enc" + slot.data();
+        record.id = instance_id + "-enc" + slot.data();
     } while (fs::exists(paths_.enclave(record.id)) || fs::exists(paths_.history(record.id)));
 
     const std::string place = paths_.enclave(record.id);

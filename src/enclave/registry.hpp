@@ -49,11 +49,13 @@ class Registry {
 public:
     explicit Registry(Paths paths) : paths_(std::move(paths)) {}
 
-    // register_enclave gives the enclave its id, its name (with _1, _2, … when that is taken by a
-    // living enclave) and its CID (record.cid, or the next free one when that is 0), and writes
-    // them into the record. Parallel callers never get the same. It clears up after dead enclaves
-    // first. Errors: EnclaveErrc::machine_refused for an occupied CID, Errno.
-    [[nodiscard]] Result<Registration> register_enclave(EnclaveRecord& record);
+    // register_enclave gives the enclave its id ("<instance id>-enc<slot uid in hex>"), its name
+    // (with _1, _2, … when that is taken by a living enclave) and its CID (record.cid, or the next
+    // free one when that is 0), and writes them into the record. Parallel callers never get the
+    // same. It clears up after dead enclaves first. Errors: EnclaveErrc::machine_refused for an
+    // occupied CID, Errno.
+    [[nodiscard]] Result<Registration> register_enclave(EnclaveRecord& record,
+                                                        const std::string& instance_id);
 
     // living lists the ids of the enclaves that live, in order of their start, and clears up after
     // those whose supervisor is gone. A missing runtime directory means none.
@@ -81,11 +83,9 @@ private:
 // valid_id tells whether a text has the form of an enclave's id and so may be part of a path.
 [[nodiscard]] bool valid_id(std::string_view id);
 
-// instance_id is this machine's: the board's asset tag without white space (on EC2 the instance id)
-// or i-0000000000000000 (nitro-cli.md 2.1).
-[[nodiscard]] std::string instance_id();
-
 // make_slot_uid: milliseconds since 1970 in the upper 48 bits, random below.
 [[nodiscard]] std::uint64_t make_slot_uid();
+// slot_uid_of reads it from an id that register_enclave has made; 0 for another text.
+[[nodiscard]] std::uint64_t slot_uid_of(std::string_view id);
 
 }  // namespace casemate::enclave

@@ -29,7 +29,7 @@ protected:
     Result<Registration> add(EnclaveRecord& record, std::uint32_t cid = 0) {
         record.name = "name";
         record.cid = cid;
-        return Registry(paths_).register_enclave(record);
+        return Registry(paths_).register_enclave(record, "i-12345678");
     }
 
     TemporaryDirectory directory_;
@@ -40,7 +40,7 @@ TEST_F(RegistryTest, IdsHaveNitroCliForm) {
     EnclaveRecord record;
     const auto registration = add(record);
     ASSERT_TRUE(registration) << registration.error().message();
-    EXPECT_TRUE(record.id.starts_with(instance_id() + "-enc")) << record.id;
+    EXPECT_TRUE(record.id.starts_with("i-12345678-enc")) << record.id;
     EXPECT_TRUE(valid_id(record.id));
     EXPECT_THAT(Registry(paths_).living(), ElementsAre(record.id));
     EXPECT_EQ(fs::read_symlink(paths_.cid(record.cid)), "../enclaves/" + record.id + "/vsock");

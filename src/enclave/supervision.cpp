@@ -28,6 +28,10 @@ constexpr milliseconds kSettling{100};
 constexpr milliseconds kPanicTime{1000};
 // How long the VMM may take to stop, and init beyond the program's own time.
 constexpr milliseconds kStopTime{1000};
+// How long the authority may be busy with other enclaves: at the start, and while the guest's
+// connections wait for this process.
+constexpr milliseconds kCertificateTime{10000};
+constexpr milliseconds kRenewalTime{500};
 // How long readers of the console and of answers may take at the end.
 constexpr milliseconds kLeaveTime{2000};
 
@@ -96,9 +100,12 @@ Result<> Supervision::prepare() {
     record_.debug = configuration_.debug;
     record_.image_path = configuration_.image_path;
     record_.created_ms = now_ms();
+    CASEMATE_TRY(authority::Instance instance, read_identity(configuration_.paths));
     CASEMATE_TRY(Registration registration,
-                 Registry(configuration_.paths).register_enclave(record_));
+                 Registry(configuration_.paths).register_enclave(record_, instance.instance_id));
     registration_.emplace(std::move(registration));
+    certification_.emplace(configuration_.paths, std::move(instance), record_.id, acceleration_,
+                           record_.debug);
     CASEMATE_CHECK(open_history());
     say("enclave " + record_.id + " (" + printable(record_.name, 128) + "), CID " +
         std::to_string(record_.cid) + ", image " + record_.image_path);
@@ -258,8 +265,7 @@ Result<> Supervision::start_loader() {
     nsm::Load load;
     load.memory_bytes = memory_bytes;
     load.debug = record_.debug;
-    load.module_id = record_.id;
-    load.instance_id = record_.id.substr(0, record_.id.rfind("-enc"));
+    certification_->identify(load);
     CASEMATE_TRY(UniqueFd memory, duplicate(memory_.get()));
     std::vector<UniqueFd> fds;
     fds.push_back(std::move(image_));
@@ -337,9 +343,11 @@ void Supervision::on_module_packet(const Packet& packet) {
         fail_start(Error(code, refused->reason), code);
         return;
     }
-    if (auto* loaded = std::get_if<nsm::Loaded>(&*message)) {
-        on_loaded(std::move(*loaded));
+    if (const auto* wanted = std::get_if<nsm::NewLeafKey>(&*message)) {
+        on_new_leaf_key(*wanted);
+        return;
     }
+    on_loaded(std::get<nsm::Loaded>(std::move(*message)));
 }
 
 void Supervision::on_loaded(nsm::Loaded loaded) {
@@ -357,10 +365,37 @@ void Supervision::on_loaded(nsm::Loaded loaded) {
     if (ending_) {
         return;
     }
-    const auto started = start_machine();
+    // The certificate is on its way before the guest can ask for a document.
+    auto started = certify(loaded.leaf_key, kCertificateTime);
+    if (started) {
+        started = start_machine();
+    }
     if (!started) {
         fail_start(started.error(), EnclaveErrc::boot_failed);
     }
+}
+
+Result<> Supervision::certify(ByteView leaf_key, milliseconds patience) {
+    CASEMATE_TRY(const auto certified, certification_->certify(leaf_key, patience));
+    if (!certified.news.empty()) {
+        say(certified.news);
+        report(Progress{certified.news});
+    }
+    if (!nsm_.send(encode(nsm::SupervisorMessage(certified.packet)))) {
+        return Error(EnclaveErrc::boot_failed,
+                     "expected casemate-nsm to take its certificate, found that it has ended");
+    }
+    return {};
+}
+
+void Supervision::on_new_leaf_key(const nsm::NewLeafKey& wanted) {
+    if (ending_ || record_.measurements.empty()) {
+        return;
+    }
+    const auto certified = certify(wanted.leaf_key, kRenewalTime);
+    say(certified ? "a new leaf key is certified"
+                  : "a new leaf key is not certified, and casemate-nsm will ask again: " +
+                        certified.error().detail());
 }
 
 Result<VmmLink> Supervision::make_link() {

@@ -9,6 +9,7 @@
 #include "base/event_loop.hpp"
 #include "base/fd.hpp"
 #include "enclave/broker.hpp"
+#include "enclave/certification.hpp"
 #include "enclave/configuration.hpp"
 #include "enclave/console.hpp"
 #include "enclave/control_server.hpp"
@@ -63,6 +64,8 @@ private:
     [[nodiscard]] Result<> start_loader();
     void on_module_packet(const Packet& packet);
     void on_loaded(nsm::Loaded loaded);
+    [[nodiscard]] Result<> certify(ByteView leaf_key, std::chrono::milliseconds patience);
+    void on_new_leaf_key(const nsm::NewLeafKey& wanted);
     [[nodiscard]] Result<> start_machine();
     [[nodiscard]] Result<> open_link();
     [[nodiscard]] Result<VmmLink> make_link();
@@ -108,6 +111,7 @@ private:
     std::uint64_t image_bytes_ = 0;
     EnclaveRecord record_;
     std::optional<Registration> registration_;
+    std::optional<Certification> certification_;
     CappedFile log_;
     // What the processes have printed of a line that has not ended.
     std::string log_line_;

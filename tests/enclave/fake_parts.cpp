@@ -2,7 +2,9 @@
 // own name says): peers that speak the control protocols and do what the "image" tells them, a list
 // of steps separated by semicolons.
 //
-// casemate-nsm: "refuse-image", "refuse-memory", "refuse-read", "nsm-dies"; else it has loaded.
+// casemate-nsm: "refuse-image", "refuse-memory", "refuse-read", "nsm-dies"; else it has loaded, and
+// tells the log whose certificate it gets for its key. "nsm-renews": asks for another one every 20
+// ms for ever.
 // casemate-vmm, in order:
 //     vmm-dies-first    says a word to the log and ends before it says Started
 //     heartbeat         connects to port 9000 and exchanges the byte; "bad-heartbeat" a wrong one
@@ -24,11 +26,13 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "authority/chain_for_test.hpp"
 #include "base/fd.hpp"
 #include "base/socket.hpp"
 #include "crypto/key.hpp"
@@ -70,6 +74,10 @@ std::vector<std::string> steps_of(const std::string& script) {
 
 // --- casemate-nsm ---
 
+Bytes new_key() {
+    return must(crypto::PrivateKey::generate(crypto::Curve::p384)).public_key().spki();
+}
+
 nsm::ModuleMessage loaded(const std::string& script, bool debug) {
     nsm::Loaded loaded;
     loaded.image.entry = 0x100000;
@@ -77,8 +85,7 @@ nsm::ModuleMessage loaded(const std::string& script, bool debug) {
     loaded.measurements[0].fill(0xa0);
     loaded.measurements[1].fill(0xa1);
     loaded.measurements[2].fill(debug ? 0xdb : 0xa2);
-    const auto key = must(crypto::PrivateKey::generate(crypto::Curve::p384));
-    loaded.leaf_key = key.public_key().spki();
+    loaded.leaf_key = new_key();
     return loaded;
 }
 
@@ -95,6 +102,46 @@ nsm::ModuleMessage answer_to(const std::string& script, bool debug) {
     return loaded(script, debug);
 }
 
+// A certificate that is not good in every way ends the process, and with it the enclave.
+void take_certificate(const Packet& packet, const std::set<Bytes>& asked) {
+    const auto certified =
+        std::get<nsm::Certified>(must(nsm::decode_supervisor_message(packet.bytes)));
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    const std::string problem = authority::problem_of({certified.leaf, certified.bundle, {}}, now);
+    const auto leaf = must(crypto::Certificate::from_der(certified.leaf));
+    const auto fields = must(leaf.fields());
+    const std::chrono::milliseconds end = fields.not_after.time_since_epoch();
+    if (!problem.empty() || asked.count(must(leaf.public_key()).spki()) == 0 ||
+        end.count() != certified.valid_until_ms) {
+        std::fprintf(stderr, "bad certificate: %s\n", problem.c_str());
+        std::_Exit(78);
+    }
+    std::string name;
+    for (const auto& attribute : fields.subject) {
+        name += " " + attribute.type + "=" + attribute.value;
+    }
+    std::fprintf(stderr, "certified:%s, serial %s\n", name.c_str(), to_hex(fields.serial).c_str());
+}
+
+[[noreturn]] void renew_for_ever() {
+    std::set<Bytes> asked;
+    while (true) {
+        const Bytes key = new_key();
+        asked.insert(key);
+        must(send_packet(kControl, encode(nsm::ModuleMessage(nsm::NewLeafKey{key}))));
+        pollfd ready{kControl, POLLIN, 0};
+        constexpr int kTurn = 20;
+        if (::poll(&ready, 1, kTurn) > 0) {
+            const Packet packet = must(receive_packet(kControl, nsm::kMaxControlPacket));
+            if (packet.end_of_stream) {
+                std::_Exit(0);
+            }
+            take_certificate(packet, asked);
+            ::poll(nullptr, 0, kTurn);
+        }
+    }
+}
+
 int be_nsm() {
     const Packet packet = must(receive_packet(kControl, nsm::kMaxControlPacket));
     const auto load = std::get<nsm::Load>(must(nsm::decode_supervisor_message(packet.bytes)));
@@ -108,7 +155,19 @@ int be_nsm() {
     if (script.starts_with("nsm-dies")) {
         std::abort();
     }
-    must(send_packet(kControl, encode(answer_to(script, load.debug))));
+    const nsm::ModuleMessage answer = answer_to(script, load.debug);
+    std::fprintf(stderr, "module %s, instance %s, role \"%s\"\n", load.module_id.c_str(),
+                 load.instance_id.c_str(), load.role_arn.c_str());
+    must(send_packet(kControl, encode(answer)));
+    if (const auto* loaded = std::get_if<nsm::Loaded>(&answer)) {
+        const Packet certified = must(receive_packet(kControl, nsm::kMaxControlPacket));
+        if (!certified.end_of_stream) {
+            take_certificate(certified, {loaded->leaf_key});
+        }
+    }
+    if (script.starts_with("nsm-renews")) {
+        renew_for_ever();
+    }
     // As the real one: until the request socket's other ends are closed.
     std::array<std::uint8_t, 16> request{};
     while (must(read_some(packet.fds[2].get(), request)) > 0) {

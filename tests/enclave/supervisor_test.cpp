@@ -66,6 +66,7 @@ protected:
         directory_.emplace(std::move(*directory));
         paths_.state = directory_->path() + "/state";
         paths_.runtime = directory_->path() + "/run";
+        paths_.configuration = directory_->path() + "/etc";
         paths_.programs = directory_->path() + "/bin";
         // The fake VMM wants a descriptor, not virtualization.
         paths_.kvm_device = "/dev/null";
@@ -153,6 +154,11 @@ protected:
         return socket;
     }
 
+    std::string log_of(const std::string& id) const {
+        const auto log = read_file(paths_.history(id) + "/log", 1U << 20U);
+        return log ? std::string(as_text(*log)) : log.error().message();
+    }
+
     static std::string read_all(int fd) {
         std::string text;
         std::array<std::uint8_t, 4096> buffer{};
@@ -185,9 +191,11 @@ TEST_F(SupervisorTest, AnEnclaveRunsAndIsDescribedAndTerminated) {
     EXPECT_THAT(record.cpu_ids, SizeIs(1));
     EXPECT_EQ(record.measurements.at(0).substr(0, 4), "a0a0");
     EXPECT_EQ(record.acceleration, "kvm");
-    ASSERT_THAT(progress_, SizeIs(2));
+    ASSERT_THAT(progress_, SizeIs(3));
     EXPECT_EQ(progress_[0], "Start allocating memory...");
-    EXPECT_EQ(progress_[1], "Started enclave with enclave-cid: 16, memory: 64 MiB, cpu-ids: [" +
+    EXPECT_EQ(progress_[1], "Made this machine's attestation authority; its root certificate is " +
+                                paths_.authority() + "/root.pem");
+    EXPECT_EQ(progress_[2], "Started enclave with enclave-cid: 16, memory: 64 MiB, cpu-ids: [" +
                                 std::to_string(record.cpu_ids[0]) + "]");
     const auto described = describe_all(paths_);
     ASSERT_THAT(described, SizeIs(1));
@@ -201,6 +209,78 @@ TEST_F(SupervisorTest, AnEnclaveRunsAndIsDescribedAndTerminated) {
     EXPECT_EQ(end_of(record.id).kind, EndKind::terminated);
     EXPECT_THAT(end_of(record.id).reason, HasSubstr("terminated by terminate-enclave"));
     expect_nothing_left(record);
+}
+
+std::string padded(const std::string& id) {
+    const std::size_t digits = id.rfind("-enc") + 4;
+    return id.substr(0, digits) + std::string(16 - (id.size() - digits), '0') + id.substr(digits);
+}
+
+TEST_F(SupervisorTest, TheLeafKeyIsCertifiedAsTheEnclaveIsIsolated) {
+    fs::create_directory(paths_.configuration);
+    std::ofstream(paths_.configuration + "/instance.yaml")
+        << "instance_id: i-0123456789abcdef0\nregion: here\n"
+           "role_arn: arn:aws:iam::123456789012:role/Webserver\n";
+    const EnclaveRecord record = started("heartbeat;serve");
+    EXPECT_TRUE(record.id.starts_with("i-0123456789abcdef0-enc")) << record.id;
+    const std::string module = padded(record.id);
+    // The log is written by the module and read through a pipe.
+    ASSERT_TRUE(
+        eventually([&] { return log_of(record.id).find("certified:") != std::string::npos; }));
+    const std::string log = log_of(record.id);
+    EXPECT_THAT(log, HasSubstr("module " + module + ", instance i-0123456789abcdef0, role \"" +
+                               "arn:aws:iam::123456789012:role/Webserver\""));
+    EXPECT_THAT(
+        log, HasSubstr("certified: C=ZZ ST=Local L=Local O=Casemate OU=kvm CN=" + module +
+                       ".here.casemate, serial " + module.substr(module.size() - 16) + "00000000"))
+        << log;
+
+    const EnclaveRecord debug = started("heartbeat;serve", true);
+    EXPECT_THAT(progress_, SizeIs(2));
+    ASSERT_TRUE(
+        eventually([&] { return log_of(debug.id).find("certified:") != std::string::npos; }));
+    EXPECT_THAT(log_of(debug.id), HasSubstr("OU=kvm OU=debug CN=" + padded(debug.id)));
+}
+
+TEST_F(SupervisorTest, NewLeafKeysAreCertifiedAndARefusalEndsNothing) {
+    const EnclaveRecord record = started("nsm-renews;heartbeat;serve");
+    const auto count = [&](const std::string& what) {
+        const std::string log = log_of(record.id);
+        std::size_t found = 0;
+        for (std::size_t at = log.find(what); at != std::string::npos;
+             at = log.find(what, at + 1)) {
+            ++found;
+        }
+        return found;
+    };
+    ASSERT_TRUE(eventually([&] { return count("certified: ") >= 3; })) << log_of(record.id);
+    fs::permissions(paths_.authority(), fs::perms(0755));
+    ASSERT_TRUE(eventually([&] { return count("a new leaf key is not certified") >= 1; }));
+    fs::permissions(paths_.authority(), fs::perms(0700));
+    const std::size_t before = count("certified: ");
+    ASSERT_TRUE(eventually([&] { return count("certified: ") >= before + 2; }));
+    EXPECT_THAT(describe_all(paths_), SizeIs(1));
+}
+
+TEST_F(SupervisorTest, WithoutAnAuthorityNoEnclaveStartsAndNothingIsLeft) {
+    ASSERT_TRUE(make_directories(paths_));
+    fs::create_directory(paths_.authority());
+    fs::permissions(paths_.authority(), fs::perms(0755));
+    const LaunchFailure open = failed(configuration("heartbeat;serve"));
+    EXPECT_EQ(open.code, 19);
+    EXPECT_THAT(open.reason, HasSubstr("could not be certified"));
+    EXPECT_THAT(open.reason, HasSubstr(paths_.authority()));
+    EXPECT_TRUE(eventually([&] { return !fs::exists(paths_.enclave(open.id)); }));
+    EXPECT_TRUE(fs::is_empty(paths_.cids()));
+    EXPECT_TRUE(fs::is_empty(paths_.authority()));
+    EXPECT_EQ(end_of(open.id).kind, EndKind::start_failed);
+
+    fs::create_directory(paths_.configuration);
+    std::ofstream(paths_.configuration + "/instance.yaml") << "region: Nowhere At All\n";
+    const LaunchFailure nowhere = failed(configuration("heartbeat;serve"));
+    EXPECT_EQ(nowhere.code, 19);
+    EXPECT_THAT(nowhere.reason, HasSubstr("instance.yaml, line 1: region: expected"));
+    EXPECT_TRUE(fs::is_empty(paths_.enclaves()));
 }
 
 TEST_F(SupervisorTest, TheProgramsExitStatusSignalAndFailureArrive) {
