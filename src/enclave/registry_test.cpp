@@ -189,5 +189,13 @@ TEST(SlotUid, BeginsWithTheTime) {
     EXPECT_LE(uid >> 16U, after);
 }
 
+TEST(SlotUid, IsReadFromAnEnclavesId) {
+    EXPECT_EQ(slot_uid_of("i-0-enc1a1fe4df33261f9"), 0x1a1fe4df33261f9U);
+    for (const char* id :
+         {"", "i-0", "i-0-enc", "i-0-encx", "i-0-enc1 ", "i-0-enc-1", "i-0-enc10000000000000000"}) {
+        EXPECT_EQ(slot_uid_of(id), 0U) << id;
+    }
+}
+
 }  // namespace
 }  // namespace casemate::enclave
