@@ -143,6 +143,12 @@ std::string execute(const std::vector<std::string>& words) {
     if (verb == "nsm" && count >= 2) {
         return nsm_request(words);
     }
+    if (verb == "run" && count >= 2) {
+        return run_program(words);
+    }
+    if (verb == "file" && count == 3) {
+        return file_contents(words[1], number(words[2]));
+    }
     if (verb == "id" && count == 1) {
         return identity();
     }
@@ -172,8 +178,9 @@ std::string execute(const std::vector<std::string>& words) {
         return panic_kernel();
     }
     return "error expected connect CID PORT, send CID PORT BYTES, fanout N [PORT], cpus, nsm "
-           "describe|pcr N|random, id, env NAME, say TEXT, spin, orphans N, deaf, panic, abort or "
-           "exit N";
+           "describe|pcr N|random|raw HEX, run PROGRAM [ARGUMENT]..., file PATH BYTES, id, env "
+           "NAME, "
+           "say TEXT, spin, orphans N, deaf, panic, abort or exit N";
 }
 
 void commands(int stream, std::uint64_t) {

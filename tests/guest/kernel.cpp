@@ -1,7 +1,10 @@
-// What reaches into the guest's kernel and first process: the NSM driver, orphans and a panic.
+// What reaches into the guest's kernel and first process: the NSM driver, programs, files, orphans
+// and a panic.
 #include <fcntl.h>
 #include <linux/types.h>
+#include <spawn.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +31,19 @@ struct NsmRaw {
 constexpr unsigned long kNsmRaw = _IOWR(0x0A, 0, NsmRaw);
 constexpr std::size_t kMaxResponse = 0x3000;
 
+// The bytes of pairs of hexadecimal digits, nothing where the text is no such thing.
+std::string unhex(const std::string& digits) {
+    std::string bytes;
+    for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+        unsigned byte = 0;
+        if (std::sscanf(digits.c_str() + i, "%2x", &byte) != 1) {
+            return {};
+        }
+        bytes += static_cast<char>(byte);
+    }
+    return bytes;
+}
+
 // CBOR by hand: text of up to 23 letters, and {"DescribePCR": {"index": N}} with N up to 23.
 std::string text(const std::string& letters) {
     return std::string(1, static_cast<char>(0x60U + letters.size())) + letters;
@@ -48,7 +64,7 @@ std::string request_of(const std::vector<std::string>& words) {
         }
         return request + static_cast<char>(index);
     }
-    return {};
+    return words[1] == "raw" && words.size() == 3 ? unhex(words[2]) : "";
 }
 
 std::string hex(const unsigned char* bytes, std::size_t size) {
@@ -99,7 +115,7 @@ bool break_first_process() {
 std::string nsm_request(const std::vector<std::string>& words) {
     std::string request = request_of(words);
     if (request.empty()) {
-        return "error expected nsm describe, nsm pcr N or nsm random";
+        return "error expected nsm describe, nsm pcr N, nsm random or nsm raw HEX";
     }
     const int fd = open("/dev/nsm", O_RDWR | O_CLOEXEC);
     if (fd < 0) {
@@ -112,6 +128,48 @@ std::string nsm_request(const std::vector<std::string>& words) {
     const int error = errno;
     close(fd);
     return result == 0 ? "ok " + hex(response.data(), raw.response_size) : errno_text(error);
+}
+
+std::string file_contents(const std::string& path, std::uint64_t bytes) {
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    std::vector<unsigned char> contents(bytes);
+    const ssize_t got = fd < 0 ? -1 : read(fd, contents.data(), contents.size());
+    const int error = errno;
+    close(fd);
+    return got < 0 ? errno_text(error)
+                   : "ok " + hex(contents.data(), static_cast<std::size_t>(got));
+}
+
+std::string run_program(const std::vector<std::string>& words) {
+    std::vector<char*> arguments;
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        arguments.push_back(const_cast<char*>(words[i].c_str()));
+    }
+    arguments.push_back(nullptr);
+    const std::array<int, 2> outputs{memfd_create("out", MFD_CLOEXEC),
+                                     memfd_create("err", MFD_CLOEXEC)};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, outputs[0], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, outputs[1], STDERR_FILENO);
+    pid_t child = -1;
+    const int error =
+        posix_spawn(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    int status = 0;
+    if (error == 0) {
+        waitpid(child, &status, 0);
+    }
+    std::string answer =
+        "ok " + std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    for (const int output : outputs) {
+        std::vector<unsigned char> text(static_cast<std::size_t>(lseek(output, 0, SEEK_END)));
+        const ssize_t got = pread(output, text.data(), text.size(), 0);
+        answer += ' ' + (got > 0 ? hex(text.data(), static_cast<std::size_t>(got)) : "-");
+        close(output);
+    }
+    return error == 0 ? answer : errno_text(error);
 }
 
 std::string leave_orphans(std::uint64_t count) {

@@ -59,8 +59,13 @@ std::string execute(const std::vector<std::string>& words);
 std::string try_connect(std::uint32_t cid, std::uint32_t port);
 std::string upload(std::uint32_t cid, std::uint32_t port, std::uint64_t bytes);
 std::string fan_out(std::uint64_t streams, std::uint32_t port);
-// nsm_request: "describe", "pcr N" or "random" to /dev/nsm; the response in hexadecimal.
+// nsm_request: "describe", "pcr N", "random" or "raw HEX" to /dev/nsm; the response in hexadecimal.
 std::string nsm_request(const std::vector<std::string>& words);
+// run_program runs a program with arguments to its end and answers "ok STATUS OUTPUT ERRORS", both
+// in hexadecimal and "-" where they are empty; the status is 128 + the signal where one ended it.
+std::string run_program(const std::vector<std::string>& words);
+// file_contents answers the first bytes of a file in hexadecimal.
+std::string file_contents(const std::string& path, std::uint64_t bytes);
 // leave_orphans makes processes whose parent ends before them, and waits until process 1 has
 // collected each.
 std::string leave_orphans(std::uint64_t count);

@@ -63,9 +63,18 @@ TEST(Source, SendsThePattern) {
 
 TEST(Commands, AnswerEachLine) {
     EXPECT_EQ(converse(commands, "env NO_SUCH_VARIABLE\nnsm nothing\n"),
-              "error unset\nerror expected nsm describe, nsm pcr N or nsm random\n");
+              "error unset\nerror expected nsm describe, nsm pcr N, nsm random or nsm raw HEX\n");
     EXPECT_EQ(converse(commands, "id\n").substr(0, 7), "ok uid ");
     EXPECT_EQ(converse(commands, "nonsense\n").substr(0, 15), "error expected ");
+}
+
+TEST(Commands, RunProgramsAndShowFiles) {
+    EXPECT_EQ(converse(commands, "run /bin/echo a b\n"), "ok 0 6120620a -\n");
+    EXPECT_EQ(converse(commands, "run /bin/false\n"), "ok 1 - -\n");
+    EXPECT_EQ(converse(commands, "run /bin/missing\n"), "error errno 2 ENOENT\n");
+    EXPECT_EQ(converse(commands, "run /bin/ls /missing\n").substr(0, 7), "ok 2 - ");
+    EXPECT_EQ(converse(commands, "file /dev/zero 3\n"), "ok 000000\n");
+    EXPECT_EQ(converse(commands, "file /missing 3\n"), "error errno 2 ENOENT\n");
 }
 
 TEST(Pattern, TellsBlocksApart) {

@@ -154,7 +154,7 @@ bool write_text(int stream, std::string_view text) {
 }
 
 std::string read_line(int stream) {
-    constexpr std::size_t kMaxLine = 4096;
+    constexpr std::size_t kMaxLine = 32768;
     std::string line;
     char letter = 0;
     while (line.size() < kMaxLine && read_block(stream, &letter, 1) == 1 && letter != '\n') {
