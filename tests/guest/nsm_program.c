@@ -38,8 +38,11 @@ static void change(int32_t fd) {
     size = sizeof(value);
     printf("extend %d ", nsm_extend_pcr(fd, 29, data, sizeof(data), value, &size));
     print_bytes(value, size);
-    printf("lock %d %d %d\n", nsm_lock_pcr(fd, 29), nsm_lock_pcr(fd, 29), nsm_lock_pcr(fd, 32));
-    printf("lock_range %d %d\n", nsm_lock_pcrs(fd, 16), nsm_lock_pcrs(fd, 33));
+    printf("lock %d", nsm_lock_pcr(fd, 29));
+    printf(" %d", nsm_lock_pcr(fd, 29));
+    printf(" %d\n", nsm_lock_pcr(fd, 32));
+    printf("lock_range %d", nsm_lock_pcrs(fd, 16));
+    printf(" %d\n", nsm_lock_pcrs(fd, 33));
     size = 10;
     code = nsm_extend_pcr(fd, 0, data, sizeof(data), value, &size);
     printf("extend_locked %d %u\n", code, size);
