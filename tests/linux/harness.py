@@ -118,8 +118,11 @@ class Machine:
         base = pathlib.Path(self._directory.name)
         self.state = base / "state"
         self.runtime = base / "run"
+        # What /etc/casemate of the machine says is not this one's: it has none until a test makes it.
+        self.configuration = base / "config"
         self.environment = dict(os.environ, CASEMATE_STATE_DIR=str(self.state),
-                                CASEMATE_RUNTIME_DIR=str(self.runtime))
+                                CASEMATE_RUNTIME_DIR=str(self.runtime),
+                                CASEMATE_CONFIG_DIR=str(self.configuration))
 
     def close(self):
         self.run("terminate-enclave", "--all")
