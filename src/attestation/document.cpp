@@ -209,18 +209,23 @@ Result<Map> open_payload(ByteView payload) {
     return map;
 }
 
-AttestationErrc message_refusal(const Error& error) {
+// message_refusal says what a COSE_Sign1 of ours is in place of what the codec says of any.
+Error message_refusal(const Error& error) {
     using cose::CoseErrc;
-    if (error.is(CoseErrc::not_cbor)) {
-        return AttestationErrc::not_cbor;
+    if (error.is(CoseErrc::bad_unprotected_header)) {
+        return refuse(AttestationErrc::bad_unprotected_header, error.detail());
     }
     if (error.is(CoseErrc::bad_protected_header)) {
-        return AttestationErrc::bad_protected_header;
+        return refuse(
+            AttestationErrc::bad_protected_header,
+            "expected a protected header with the algorithm alone, found: " + error.detail());
     }
-    if (error.is(CoseErrc::bad_unprotected_header)) {
-        return AttestationErrc::bad_unprotected_header;
+    if (error.is(CoseErrc::not_cbor)) {
+        return refuse(AttestationErrc::not_cbor,
+                      "expected a document of strict CBOR, found: " + error.detail());
     }
-    return AttestationErrc::not_sign1;
+    return refuse(AttestationErrc::not_sign1,
+                  "expected a COSE_Sign1 message, found: " + error.detail());
 }
 
 Result<> check_size(ByteView bytes, std::size_t most, std::string_view what) {
@@ -238,7 +243,7 @@ Result<cose::Sign1> open_message(ByteView document) {
     CASEMATE_CHECK(check_size(document, kMaxDocument, "document"));
     auto parsed = cose::parse_sign1(document);
     if (!parsed) {
-        return refuse(message_refusal(parsed.error()), parsed.error().detail());
+        return message_refusal(parsed.error());
     }
     if (parsed->algorithm != cose::kEs384) {
         return refuse(AttestationErrc::wrong_algorithm,
