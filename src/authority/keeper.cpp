@@ -47,16 +47,16 @@ Error no_token(const std::string& uri, std::string_view found) {
 
 std::string without_pin(std::string_view uri) {
     std::string shown;
-    std::size_t start = 0;
-    while (start < uri.size()) {
-        // An attribute with the separator before it.
-        std::size_t end = uri.find_first_of("?&;", start + 1);
-        end = std::min(end, uri.size());
-        const std::string_view attribute = uri.substr(start, end - start);
-        if (attribute.find("pin-value") == std::string_view::npos) {
+    while (!uri.empty()) {
+        // An attribute with the separator before it. Whatever looks like a PIN is one: this may be
+        // a URI that was refused.
+        const std::size_t end = std::min(uri.find_first_of("?&;", 1), uri.size());
+        const std::string_view attribute = uri.substr(0, end);
+        if (attribute.find("pin") == std::string_view::npos ||
+            attribute.find("pin-source=") != std::string_view::npos) {
             shown += attribute;
         }
-        start = end;
+        uri.remove_prefix(end);
     }
     return shown;
 }

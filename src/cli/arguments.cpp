@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 #include <sstream>
+#include <tuple>
 
 #include "cli/run_config.hpp"
 #include "cli/values.hpp"
@@ -441,6 +442,48 @@ Verb add_vsock_listen(CLI::App& vsock) {
             }};
 }
 
+Verb add_authority_verb(CLI::App& authority, AuthorityAction action, const char* name,
+                        const char* description) {
+    auto* app = authority.add_subcommand(name, description);
+    const auto arguments = std::make_shared<AuthorityArguments>();
+    arguments->action = action;
+    auto format = std::make_shared<std::string>();
+    if (action == AuthorityAction::init || action == AuthorityAction::rotate) {
+        app->add_option("--root-key", arguments->root_key,
+                        "Key of the root in a token, as a PKCS #11 URI");
+        app->add_option("--region-key", arguments->region_key,
+                        "Key of the region in a token, as a PKCS #11 URI");
+    }
+    if (action == AuthorityAction::rotate) {
+        app->add_flag("--root", arguments->root, "Make a new root too, which nobody trusts yet");
+    }
+    if (action == AuthorityAction::export_root) {
+        app->add_option("--output", arguments->output_file, "File to write; else standard output");
+    }
+    if (action == AuthorityAction::status) {
+        format = add_output_option(*app);
+    }
+    return {app, [arguments, format]() -> Outcome {
+                arguments->json = *format == "json";
+                return Invocation(*arguments);
+            }};
+}
+
+void add_authority(CLI::App& root, std::vector<Verb>& verbs) {
+    auto* app =
+        root.add_subcommand("authority", "Looks after what certifies this machine's enclaves");
+    app->require_subcommand(1);
+    for (const auto& [action, name, description] :
+         {std::tuple(AuthorityAction::init, "init", "Makes this machine's authority"),
+          std::tuple(AuthorityAction::show, "show", "Shows the root certificate's fingerprint"),
+          std::tuple(AuthorityAction::export_root, "export-root",
+                     "Writes the root certificate, for those who verify"),
+          std::tuple(AuthorityAction::status, "status", "Lists the certificates and their ends"),
+          std::tuple(AuthorityAction::rotate, "rotate", "Makes new keys and certificates")}) {
+        verbs.push_back(add_authority_verb(*app, action, name, description));
+    }
+}
+
 bool called_as_nitro_cli(std::string_view program) {
     return program.substr(program.rfind('/') + 1) == "nitro-cli";
 }
@@ -495,6 +538,7 @@ Parsed parse(const std::vector<std::string>& arguments, std::string_view acceler
     vsock->require_subcommand(1);
     verbs.push_back(add_vsock_connect(*vsock));
     verbs.push_back(add_vsock_listen(*vsock));
+    add_authority(root, verbs);
     if (arguments.size() < 2) {
         return UsageEnd{0, root.help(), {}};
     }

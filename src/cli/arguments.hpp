@@ -141,11 +141,27 @@ struct VerifyArguments {
     std::optional<std::string> write_user_data;
 };
 
+// AuthorityArguments: one of the actions; what does not belong to it is empty.
+enum class AuthorityAction : std::uint8_t { init, show, export_root, status, rotate };
+
+struct AuthorityArguments {
+    AuthorityAction action = AuthorityAction::show;
+    // init and rotate: keys in tokens, as PKCS #11 URIs.
+    std::string root_key;
+    std::string region_key;
+    // export-root: a file instead of standard output.
+    std::optional<std::string> output_file;
+    // status.
+    bool json = false;
+    // rotate: the root as well.
+    bool root = false;
+};
+
 using Invocation =
     std::variant<RunEnclaveArguments, TerminateEnclaveArguments, DescribeEnclavesArguments,
                  ConsoleArguments, BuildEnclaveArguments, DescribeEifArguments, PcrArguments,
                  ExplainArguments, DoctorArguments, LogsArguments, PsArguments,
-                 VsockConnectArguments, VsockListenArguments, VerifyArguments>;
+                 VsockConnectArguments, VsockListenArguments, VerifyArguments, AuthorityArguments>;
 
 // UsageEnd: there is nothing to run. Help and version go to standard output with status 0, usage
 // errors to standard error with status 2.

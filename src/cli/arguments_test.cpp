@@ -136,7 +136,13 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ps --all", "runs"}, Case{"vsock", "usage 2"}, Case{"vsock connect 16", "usage 2"},
         Case{"vsock connect 16 5000", "runs"}, Case{"vsock connect 16 port", "E03"},
         Case{"vsock connect 16 4294967296", "E03"}, Case{"vsock listen 9000", "runs"},
-        Case{"vsock listen", "usage 2"}));
+        Case{"vsock listen", "usage 2"}, Case{"authority", "usage 2"},
+        Case{"authority show", "runs"}, Case{"authority other", "usage 2"},
+        Case{"authority init --root-key a --region-key b", "runs"},
+        Case{"authority export-root --output f", "runs"},
+        Case{"authority status --output json", "runs"},
+        Case{"authority status --output yaml", "usage 2"}, Case{"authority rotate --root", "runs"},
+        Case{"authority init --root", "usage 2"}, Case{"authority show --output f", "usage 2"}));
 
 template <class Arguments>
 Arguments parsed_as(const Parsed& parsed) {
@@ -203,6 +209,12 @@ TEST(OtherArgumentsTest, Values) {
     EXPECT_EQ(connect.cid, 16U);
     EXPECT_EQ(connect.port, 5000U);
     EXPECT_EQ(parsed_as<VsockListenArguments>(parse_line("vsock listen 9")).port, 9U);
+    const auto rotate =
+        parsed_as<AuthorityArguments>(parse_line("authority rotate --root --region-key u"));
+    EXPECT_EQ(rotate.action, AuthorityAction::rotate);
+    EXPECT_TRUE(rotate.root);
+    EXPECT_EQ(rotate.region_key, "u");
+    EXPECT_TRUE(parsed_as<AuthorityArguments>(parse_line("authority status --output json")).json);
     EXPECT_EQ(parsed_as<LogsArguments>(parse_line("logs i-1")).enclave_id, "i-1");
     EXPECT_TRUE(parsed_as<DoctorArguments>(parse_line("doctor --output json")).json);
     EXPECT_FALSE(parsed_as<DoctorArguments>(parse_line("doctor")).json);

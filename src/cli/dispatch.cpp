@@ -24,6 +24,7 @@ struct Runner {
     int operator()(const DoctorArguments& a) const { return doctor(a, output); }
     int operator()(const LogsArguments& a) const { return logs(a, output); }
     int operator()(const PsArguments& a) const { return ps(a, output); }
+    int operator()(const AuthorityArguments& a) const { return authority(a, output); }
     int operator()(const VerifyArguments& a) const { return verify(a, output); }
     int operator()(const VsockConnectArguments& a) const { return vsock_connect(a, output); }
     int operator()(const VsockListenArguments& a) const { return vsock_listen(a, output); }

@@ -17,6 +17,7 @@ namespace casemate::cli {
 [[nodiscard]] int doctor(const DoctorArguments& arguments, Output& output);
 [[nodiscard]] int logs(const LogsArguments& arguments, Output& output);
 [[nodiscard]] int ps(const PsArguments& arguments, Output& output);
+[[nodiscard]] int authority(const AuthorityArguments& arguments, Output& output);
 [[nodiscard]] int verify(const VerifyArguments& arguments, Output& output);
 [[nodiscard]] int vsock_connect(const VsockConnectArguments& arguments, Output& output);
 [[nodiscard]] int vsock_listen(const VsockListenArguments& arguments, Output& output);
