@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -113,21 +114,32 @@ bool break_first_process() {
 }  // namespace
 
 std::string nsm_request(const std::vector<std::string>& words) {
-    std::string request = request_of(words);
+    const bool timed = words[1] == "time" && words.size() == 4;
+    std::string request = timed ? unhex(words[3]) : request_of(words);
     if (request.empty()) {
-        return "error expected nsm describe, nsm pcr N, nsm random or nsm raw HEX";
+        return "error expected nsm describe, pcr N, random, raw HEX or time COUNT HEX";
     }
     const int fd = open("/dev/nsm", O_RDWR | O_CLOEXEC);
     if (fd < 0) {
         return errno_text(errno);
     }
-    std::array<unsigned char, kMaxResponse> response{};
-    NsmRaw raw{reinterpret_cast<__u64>(request.data()), request.size(),
-               reinterpret_cast<__u64>(response.data()), response.size()};
-    const int result = ioctl(fd, kNsmRaw, &raw);
-    const int error = errno;
+    std::string answer = "ok";
+    for (std::uint64_t left = timed ? number(words[2]) : 1; left > 0; --left) {
+        std::array<unsigned char, kMaxResponse> response{};
+        NsmRaw raw{reinterpret_cast<__u64>(request.data()), request.size(),
+                   reinterpret_cast<__u64>(response.data()), response.size()};
+        const auto start = std::chrono::steady_clock::now();
+        const int result = ioctl(fd, kNsmRaw, &raw);
+        const auto taken = std::chrono::steady_clock::now() - start;
+        if (result != 0) {
+            answer = errno_text(errno);
+            break;
+        }
+        answer += ' ' + (timed ? std::to_string(std::chrono::nanoseconds(taken).count())
+                               : hex(response.data(), raw.response_size));
+    }
     close(fd);
-    return result == 0 ? "ok " + hex(response.data(), raw.response_size) : errno_text(error);
+    return answer;
 }
 
 std::string file_contents(const std::string& path, std::uint64_t bytes) {
