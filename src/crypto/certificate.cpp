@@ -263,7 +263,8 @@ Result<Bio> open_pem(ByteView pem) {
     if (pem.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
         return Error(CryptoErrc::bad_encoding, "the PEM text is too long");
     }
-    Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    // OpenSSL takes no null pointer, which an empty view may have.
+    Bio bio(BIO_new_mem_buf(pem.empty() ? "" : as_text(pem).data(), static_cast<int>(pem.size())));
     require(bio != nullptr, "make a memory buffer");
     return bio;
 }

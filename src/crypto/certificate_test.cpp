@@ -46,5 +46,10 @@ TEST(Certificate, ReadsTheFieldsOfTheRootOfAws) {
     EXPECT_TRUE(root.is_signed_by(*key));
 }
 
+TEST(Certificate, RefusesAnEmptyFile) {
+    EXPECT_FALSE(Certificate::from_pem({}).ok());
+    EXPECT_FALSE(Certificate::all_from_pem({}).ok());
+}
+
 }  // namespace
 }  // namespace casemate::crypto
