@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,8 +12,6 @@
 #include "base/result.hpp"
 #include "crypto/error.hpp"
 #include "crypto/key.hpp"
-
-struct x509_st;
 
 namespace casemate::crypto {
 
@@ -57,7 +54,7 @@ enum KeyUsage : std::uint16_t {
 struct CertificateFields {
     // version as people count it: 3.
     int version = 0;
-    // serial is the INTEGER's content, big-endian and without a sign byte.
+    // serial is the number, big-endian and without leading zeros; empty for zero.
     Bytes serial;
     // The names: their DER, to be compared, and their attributes in order.
     Bytes issuer_der;
@@ -114,13 +111,8 @@ public:
     [[nodiscard]] Result<CertificateText> text() const;
 
 private:
-    struct FreeCertificate {
-        void operator()(x509_st* certificate) const;
-    };
-    using Handle = std::unique_ptr<x509_st, FreeCertificate>;
-    Certificate(Handle handle, Bytes der) : handle_(std::move(handle)), der_(std::move(der)) {}
+    explicit Certificate(Bytes der) : der_(std::move(der)) {}
 
-    Handle handle_;
     Bytes der_;
 };
 

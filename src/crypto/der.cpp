@@ -10,15 +10,8 @@ namespace {
 constexpr std::uint8_t kClassMask = 0xc0;
 constexpr std::uint8_t kConstructed = 0x20;
 constexpr std::uint8_t kNumberMask = 0x1f;
-// Universal types, by their numbers (X.680 8.6).
-constexpr std::uint8_t kBoolean = 1;
-constexpr std::uint8_t kInteger = 2;
-constexpr std::uint8_t kBitString = 3;
-constexpr std::uint8_t kNull = 5;
-constexpr std::uint8_t kObjectIdentifier = 6;
-constexpr std::uint8_t kEnumerated = 10;
-constexpr std::uint8_t kSequenceNumber = 16;
-constexpr std::uint8_t kSetNumber = 17;
+constexpr std::uint8_t kSequenceNumber = kSequence & kNumberMask;
+constexpr std::uint8_t kSetNumber = kSet & kNumberMask;
 
 constexpr std::uint8_t kLongLength = 0x80;
 constexpr unsigned kByteBits = 8;
@@ -53,8 +46,9 @@ bool is_object_identifier(ByteView content) {
     return !content.empty() && at_start;
 }
 
-bool is_primitive_der(std::uint8_t number, ByteView content) {
-    switch (number) {
+// A primitive universal type's tag is its number.
+bool is_primitive_der(std::uint8_t tag, ByteView content) {
+    switch (tag) {
         case kBoolean:
             return content.size() == 1 && (content[0] == 0x00 || content[0] == 0xff);
         case kInteger:
@@ -84,7 +78,7 @@ bool is_element_der(const Element& element, unsigned depth) {
         return depth < kMaxDepth &&
                are_der(element.content, universal && number == kSetNumber, depth + 1);
     }
-    return !universal || is_primitive_der(number, element.content);
+    return !universal || is_primitive_der(element.tag, element.content);
 }
 
 // are_der looks at a row of elements; those of a set come in ascending order.
@@ -138,6 +132,11 @@ std::optional<Element> read_element(ByteReader& reader) {
     }
     element.whole = start.first(start.size() - reader.remaining());
     return element;
+}
+
+std::optional<Element> Row::next_if(std::uint8_t tag) {
+    const ByteView rest = reader_.rest();
+    return !rest.empty() && rest.front() == tag ? next() : std::nullopt;
 }
 
 bool is_der(ByteView bytes) {

@@ -85,12 +85,11 @@ Result<> set_validity(X509* certificate, const CertificateTemplate& what) {
 
 // key_id is SHA-1 over the content of the BIT STRING in a SubjectPublicKeyInfo.
 KeyId key_id(const PublicKey& key) {
-    ByteReader reader(key.spki());
-    const auto spki = der::read_element(reader);
+    const auto spki = der::Row(key.spki()).next_if(der::kSequence);
     require(spki.has_value(), "read a public key");
-    ByteReader inside(spki->content);
-    const auto algorithm = der::read_element(inside);
-    const auto bits = der::read_element(inside);
+    der::Row inside(spki->content);
+    const auto algorithm = inside.next_if(der::kSequence);
+    const auto bits = inside.next_if(der::kBitString);
     // The first byte counts unused bits, of which a key has none.
     require(algorithm && bits && !bits->content.empty(), "read a public key");
     const ByteView content = bits->content.subspan(1);
