@@ -103,6 +103,15 @@ Bytes to_bytes(std::string_view text) {
 
 const Bytes kNoDocument = error_response(ErrorCode::internal_error);
 
+void expect_field(const cbor::Map& map, std::string_view name, const std::optional<Bytes>& wanted) {
+    auto field = map.get(name);
+    if (wanted) {
+        EXPECT_TRUE(std::ranges::equal(field->read_bytes().value(), *wanted)) << name;
+    } else {
+        EXPECT_TRUE(field->read_null().ok()) << name;
+    }
+}
+
 // expect_document checks that a response is a document with these fields and certificates, signed
 // by their key. It gives its time.
 TimeMs expect_document(ByteView response, const forged::AttestedFields& fields,
@@ -118,23 +127,15 @@ TimeMs expect_document(ByteView response, const forged::AttestedFields& fields,
     EXPECT_TRUE(key->verifies(cose::sig_structure(message->protected_header, message->payload),
                               message->signature));
     const auto map = cbor::Reader::open(message->payload)->read_map().value();
-    EXPECT_TRUE(std::ranges::equal(map.get("certificate")->read_bytes().value(), certified.leaf));
+    expect_field(map, "certificate", certified.leaf);
     auto bundle = map.get("cabundle")->read_array().value();
     for (const Bytes& one : certified.bundle) {
         EXPECT_TRUE(std::ranges::equal(bundle.read_bytes().value(), one));
     }
     EXPECT_EQ(bundle.remaining(), 0U);
-    const auto expect_field = [&map](std::string_view name, const std::optional<Bytes>& wanted) {
-        auto field = map.get(name);
-        if (wanted) {
-            EXPECT_TRUE(std::ranges::equal(field->read_bytes().value(), *wanted)) << name;
-        } else {
-            EXPECT_TRUE(field->read_null().ok()) << name;
-        }
-    };
-    expect_field("user_data", fields.user_data);
-    expect_field("nonce", fields.nonce);
-    expect_field("public_key", fields.public_key);
+    expect_field(map, "user_data", fields.user_data);
+    expect_field(map, "nonce", fields.nonce);
+    expect_field(map, "public_key", fields.public_key);
     return static_cast<TimeMs>(map.get("timestamp")->read_uint().value());
 }
 
@@ -217,7 +218,7 @@ TEST_F(Program, SignsDocumentsOnceItIsCertified) {
     const TimeMs before = wall_clock();
     const Certified certified = supervisor_.certify(loaded.leaf_key, before + kHour);
     for (std::uint8_t i = 0; i < 200; ++i) {
-        const forged::AttestedFields fields{Bytes(5U * i, i), Bytes{i}, std::nullopt};
+        const forged::AttestedFields fields{Bytes(std::size_t{5} * i, i), Bytes{i}, std::nullopt};
         const Bytes response = supervisor_.ask(forged::attestation(fields));
         EXPECT_GE(expect_document(response, fields, certified), before);
     }
