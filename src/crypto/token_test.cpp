@@ -1,20 +1,15 @@
 // Keys of a real token: SoftHSM's, in a temporary directory.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <optional>
+#include <tuple>
 
-#include "base/fd.hpp"
 #include "base/file.hpp"
-#include "base/process.hpp"
-#include "base/temporary_directory.hpp"
 #include "crypto/issue.hpp"
 #include "crypto/key.hpp"
+#include "crypto/token_for_test.hpp"
 
 namespace casemate::crypto {
 namespace {
@@ -22,41 +17,30 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr const char* kModule = "/usr/lib/softhsm/libsofthsm2.so";
-constexpr const char* kEngine = "/usr/lib/x86_64-linux-gnu/engines-3/pkcs11.so";
-constexpr const char* kPin = "864209";
+constexpr const char* kModule = TestToken::kModule;
+constexpr const char* kPin = TestToken::kPin;
 
-// The module reads its configuration once in a process, so all tests share one token.
 class TokenKey : public testing::Test {
 protected:
     static void SetUpTestSuite() {
         // Tests that fork start again from main, so that the child has no module of this process.
         GTEST_FLAG_SET(death_test_style, "threadsafe");
-        for (const char* file :
-             {kModule, kEngine, "/usr/bin/softhsm2-util", "/usr/bin/pkcs11-tool"}) {
-            if (!std::filesystem::exists(file)) {
-                missing_ = file;
-                return;
-            }
+        missing_ = TestToken::missing();
+        if (!missing_.empty()) {
+            return;
         }
-        auto directory = TemporaryDirectory::create();
-        ASSERT_TRUE(directory.ok());
-        directory_ = std::move(*directory);
-        const std::string tokens = directory_->path() + "/tokens";
-        ASSERT_EQ(mkdir(tokens.c_str(), 0700), 0);
-        const std::string configuration = directory_->path() + "/softhsm2.conf";
-        ASSERT_TRUE(write_file_atomically(configuration,
-                                          as_bytes("directories.tokendir = " + tokens + "\n"))
-                        .ok());
-        ASSERT_EQ(setenv("SOFTHSM2_CONF", configuration.c_str(), 1), 0);
-        run("/usr/bin/softhsm2-util", {"--init-token", "--free", "--label", "casemate", "--pin",
-                                       kPin, "--so-pin", "97531864"});
-        make_key("EC:secp384r1", "root", "01");
-        make_key("EC:prime256v1", "small", "02");
-        make_key("rsa:2048", "rsa", "03");
+        auto token = TestToken::create();
+        ASSERT_TRUE(token.ok()) << token.error().message();
+        token_ = std::move(*token);
+        for (const auto& [type, label, id] :
+             {std::tuple("EC:secp384r1", "root", "01"), std::tuple("EC:prime256v1", "small", "02"),
+              std::tuple("rsa:2048", "rsa", "03")}) {
+            const auto made = TestToken::make_key(type, label, id);
+            ASSERT_TRUE(made.ok()) << made.error().message();
+        }
     }
 
-    static void TearDownTestSuite() { directory_.reset(); }
+    static void TearDownTestSuite() { token_.reset(); }
 
     void SetUp() override {
         if (!missing_.empty()) {
@@ -64,27 +48,8 @@ protected:
         }
     }
 
-    static void make_key(const std::string& type, const std::string& label, const std::string& id) {
-        run("/usr/bin/pkcs11-tool",
-            {"--module", kModule, "--token-label", "casemate", "--login", "--pin", kPin,
-             "--keypairgen", "--key-type", type, "--label", label, "--id", id, "--usage-sign"});
-    }
-
-    static void run(const std::string& program, std::vector<std::string> arguments) {
-        SpawnOptions options;
-        options.program = program;
-        options.arguments = std::move(arguments);
-        options.environment = {std::string("SOFTHSM2_CONF=") + getenv("SOFTHSM2_CONF")};
-        auto process = Process::spawn(options);
-        ASSERT_TRUE(process.ok()) << process.error().message();
-        const auto status = process->wait();
-        ASSERT_TRUE(status.ok());
-        ASSERT_EQ(status->exit_code, 0) << program << ": " << status->text();
-    }
-
     static std::string uri(const std::string& object, const std::string& pin = kPin) {
-        return "pkcs11:token=casemate;" + object + ";type=private?module-path=" + kModule +
-               (pin.empty() ? "" : "&pin-value=" + pin);
+        return TestToken::uri(object, pin);
     }
 
     static std::string failure(const std::string& key) {
@@ -99,7 +64,7 @@ protected:
     }
 
     static inline std::string missing_;
-    static inline std::optional<TemporaryDirectory> directory_;
+    static inline std::optional<TestToken> token_;
 };
 
 TEST_F(TokenKey, Signs) {
@@ -219,7 +184,7 @@ TEST_F(TokenKey, WithoutItsModuleIsRefused) {
 
 // The PIN comes from a file when the URI says so.
 TEST_F(TokenKey, TakesItsPinFromAFile) {
-    const std::string file = directory_->path() + "/pin";
+    const std::string file = token_->path() + "/pin";
     ASSERT_TRUE(write_file_atomically(file, as_bytes(std::string(kPin) + "\n")).ok());
     const auto key = PrivateKey::from_token("pkcs11:token=casemate;object=root?module-path=" +
                                             std::string(kModule) + "&pin-source=file:" + file);

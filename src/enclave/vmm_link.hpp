@@ -74,7 +74,8 @@ struct Chosen {
 // put into control.
 [[nodiscard]] Result<NamedProcess> start_nsm(const Paths& paths, int log, UniqueFd& control);
 
-// supervisor_environment passes on what says where things are (PATH, HOME, XDG_…, CASEMATE_…).
+// supervisor_environment passes on what says where things are (PATH, HOME, XDG_…, CASEMATE_…), and
+// where tokens and their modules are (PKCS11_…, SOFTHSM2_CONF).
 [[nodiscard]] std::vector<std::string> supervisor_environment(const Paths& paths);
 
 // child_environment is what the processes that a supervisor starts itself get.

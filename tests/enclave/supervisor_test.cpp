@@ -16,6 +16,8 @@
 #include "base/process.hpp"
 #include "base/socket.hpp"
 #include "base/temporary_directory.hpp"
+#include "crypto/token_for_test.hpp"
+#include "enclave/certification.hpp"
 #include "enclave/client.hpp"
 #include "enclave/errors.hpp"
 #include "enclave/registry.hpp"
@@ -28,6 +30,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 // A generous time for what should be at once: a busy builder, not a measure.
@@ -260,6 +263,29 @@ TEST_F(SupervisorTest, NewLeafKeysAreCertifiedAndARefusalEndsNothing) {
     const std::size_t before = count("certified: ");
     ASSERT_TRUE(eventually([&] { return count("certified: ") >= before + 2; }));
     EXPECT_THAT(describe_all(paths_), SizeIs(1));
+}
+
+TEST_F(SupervisorTest, TheAuthoritysKeysCanBeATokens) {
+    if (const std::string missing = crypto::TestToken::missing(); !missing.empty()) {
+        GTEST_SKIP() << missing << " is not installed";
+    }
+    const auto token = crypto::TestToken::create();
+    ASSERT_TRUE(token) << token.error().message();
+    ASSERT_TRUE(crypto::TestToken::make_key("EC:secp384r1", "root", "01"));
+    ASSERT_TRUE(crypto::TestToken::make_key("EC:secp384r1", "region", "02"));
+    ASSERT_TRUE(make_directories(paths_));
+    const auto instance = read_identity(paths_);
+    ASSERT_TRUE(instance) << instance.error().message();
+    authority::Authority authority(paths_.authority(), *instance);
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    const auto made = authority.init(
+        {crypto::TestToken::uri("object=root"), crypto::TestToken::uri("object=region")}, now);
+    ASSERT_TRUE(made) << made.error().message();
+    const EnclaveRecord record = started("heartbeat;serve");
+    EXPECT_THAT(progress_, SizeIs(2));
+    EXPECT_TRUE(
+        eventually([&] { return log_of(record.id).find("certified:") != std::string::npos; }));
+    EXPECT_THAT(log_of(record.id), Not(HasSubstr(crypto::TestToken::kPin)));
 }
 
 TEST_F(SupervisorTest, WithoutAnAuthorityNoEnclaveStartsAndNothingIsLeft) {
