@@ -1,0 +1,1 @@
+add_fuzz_target(libnsm casemate_guest casemate_codec)
