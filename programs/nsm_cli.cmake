@@ -5,7 +5,7 @@ list(FILTER nsm_cli_sources EXCLUDE REGEX "_test\\.cpp$")
 add_executable(program_nsm_cli ${CMAKE_SOURCE_DIR}/programs/nsm_cli.cpp ${nsm_cli_sources}
     ${CMAKE_SOURCE_DIR}/src/guest/init/text.cpp ${CMAKE_SOURCE_DIR}/src/base/bytes.cpp
     ${CMAKE_SOURCE_DIR}/src/base/fd.cpp ${CMAKE_SOURCE_DIR}/src/base/file.cpp
-    ${CMAKE_SOURCE_DIR}/src/base/os_error.cpp)
+    ${CMAKE_SOURCE_DIR}/src/base/os_error.cpp ${CMAKE_SOURCE_DIR}/src/codec/base64.cpp)
 set_target_properties(program_nsm_cli PROPERTIES
     OUTPUT_NAME nsm-cli RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 get_target_property(nsm_cli_options casemate_options INTERFACE_COMPILE_OPTIONS)

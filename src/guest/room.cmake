@@ -1,4 +1,4 @@
-add_room(guest DEPENDS casemate_base TEST_DEPENDS casemate_nsm)
+add_room(guest DEPENDS casemate_base casemate_codec TEST_DEPENDS casemate_nsm)
 target_include_directories(casemate_guest PUBLIC ${CMAKE_SOURCE_DIR}/include)
 # Freestanding in spirit: the enclave's first process has nobody who could catch.
 target_compile_options(casemate_guest PRIVATE -fno-exceptions -fno-rtti)

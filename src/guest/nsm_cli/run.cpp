@@ -9,6 +9,7 @@
 #include "base/bytes.hpp"
 #include "base/fd.hpp"
 #include "base/file.hpp"
+#include "codec/base64.hpp"
 #include "guest/init/text.hpp"
 #include "guest/nsm_cli/arguments.hpp"
 #include "guest/nsm_cli/text.hpp"
@@ -196,8 +197,8 @@ Result<> run_lock(const Arguments& arguments, std::FILE*) {
 
 Result<> write_document(const Arguments& arguments, const std::vector<std::uint8_t>& document,
                         std::FILE* out) {
-    const std::string text =
-        arguments.has("base64") ? to_base64(document) + "\n" : std::string(as_text(document));
+    const std::string text = arguments.has("base64") ? codec::encode_base64(document) + "\n"
+                                                     : std::string(as_text(document));
     const std::string path(arguments.value("output").value_or("-"));
     if (path == "-") {
         return print(out, text);

@@ -223,21 +223,6 @@ TEST(OutsideOfEnclaves, SaysSo) {
     EXPECT_THAT(said.err, HasSubstr("/dev/nsm, found none: not in an enclave?"));
 }
 
-TEST(Text, Base64IsThatOfRfc4648) {
-    const std::initializer_list<std::pair<std::string_view, std::string_view>> vectors{
-        {"", ""},
-        {"f", "Zg=="},
-        {"fo", "Zm8="},
-        {"foo", "Zm9v"},
-        {"foob", "Zm9vYg=="},
-        {"fooba", "Zm9vYmE="},
-        {"foobar", "Zm9vYmFy"},
-        {"\xff\xfe\xfd", "//79"}};
-    for (const auto& [plain, encoded] : vectors) {
-        EXPECT_EQ(to_base64(as_bytes(plain)), encoded);
-    }
-}
-
 TEST(Text, JsonStringsAreEscaped) {
     EXPECT_EQ(json_string("a\"b\\c\n\x7f"), R"("a\"b\\c\u000a\u007f")");
 }

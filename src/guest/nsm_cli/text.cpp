@@ -1,7 +1,8 @@
 #include "guest/nsm_cli/text.hpp"
 
-#include <algorithm>
 #include <array>
+
+#include "base/bytes.hpp"
 
 namespace casemate::nsm_cli {
 
@@ -27,24 +28,6 @@ std::string locked_of(const NsmModule& module, std::string_view separator) {
 }
 
 }  // namespace
-
-std::string to_base64(ByteView bytes) {
-    constexpr std::string_view kDigits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    while (!bytes.empty()) {
-        const std::size_t size = std::min<std::size_t>(3, bytes.size());
-        std::uint32_t group = 0;
-        for (std::size_t i = 0; i < 3; ++i) {
-            group = group << 8U | (i < size ? bytes[i] : 0U);
-        }
-        for (std::size_t i = 0; i < 4; ++i) {
-            text += i <= size ? kDigits[group >> (18 - 6 * i) & 0x3fU] : '=';
-        }
-        bytes = bytes.subspan(size);
-    }
-    return text;
-}
 
 std::string json_string(std::string_view text) {
     std::string out = "\"";

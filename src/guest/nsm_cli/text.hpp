@@ -4,13 +4,9 @@
 #include <string>
 #include <string_view>
 
-#include "base/bytes.hpp"
 #include "casemate/nsm.hpp"
 
 namespace casemate::nsm_cli {
-
-// to_base64 is RFC 4648 section 4, padded, on one line.
-[[nodiscard]] std::string to_base64(ByteView bytes);
 
 // json_string is text as a JSON string with its quotation marks. Bytes that are not ASCII stay.
 [[nodiscard]] std::string json_string(std::string_view text);
