@@ -62,7 +62,9 @@ class Boot(LinuxGuestTest):
             self.assertEqual(nsm(enclave, f"pcr {index}"), {"DescribePCR": {
                 "lock": True, "data": bytes.fromhex(described["Measurements"][f"PCR{index}"])}})
         description = nsm(enclave, "describe")["DescribeNSM"]
-        self.assertEqual(description["module_id"], enclave.id)
+        # The id of the enclave has no leading zeros, as nitro-cli prints it.
+        instance, slot = enclave.id.split("-enc")
+        self.assertEqual(description["module_id"], f"{instance}-enc{slot:>016}")
         self.assertEqual(description["locked_pcrs"], list(range(16)))
         self.assertEqual((description["max_pcrs"], description["digest"]), (32, "SHA384"))
         first = nsm(enclave, "random")["GetRandom"]["random"]
