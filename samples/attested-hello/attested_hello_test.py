@@ -241,7 +241,7 @@ class Client(unittest.TestCase):
 
     def test_another_image(self):
         self.image.write_text("another image")
-        self.assert_nothing_said(self.run_client(), "pcr_mismatch: PCR0: expected … Nothing was sent.")
+        self.assert_nothing_said(self.run_client(), "pcr_mismatch: PCR0: expected …. Nothing was sent.")
 
     def test_a_document_that_was_made_for_somebody_else(self):
         old = GREETER.document("00" * 32)

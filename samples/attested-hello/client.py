@@ -88,7 +88,7 @@ def verified_public_key(options, document, nonce):
     except ValueError:
         found = {}
     if status == 1 and found.get("Verified") is False:
-        raise Refused(f"{found.get('Error')}: {found.get('Message')} Nothing was sent.")
+        raise Refused(f"{found.get('Error')}: {found.get('Message')}. Nothing was sent.")
     if status != 0 or found.get("Verified") is not True:
         raise Unreachable(f"expected a verdict of casemate verify, found status {status}: {errors}")
     if not isinstance(found.get("PublicKey"), str):
