@@ -63,8 +63,14 @@ Result<std::string> attribute_type(const Element& id) {
     return nid == NID_undef ? dotted(object.get()) : OBJ_nid2sn(nid);
 }
 
-// attribute_value knows every type of string that has text in it.
+// The types of strings that names have: UTF8String, NumericString, PrintableString, TeletexString,
+// IA5String, UniversalString and BMPString.
+constexpr auto kStrings = std::to_array<std::uint8_t>({0x0c, 0x12, 0x13, 0x14, 0x16, 0x1c, 0x1e});
+
 Result<std::string> attribute_value(const Element& value) {
+    if (std::ranges::find(kStrings, value.tag) == kStrings.end()) {
+        return refusal("a name of the certificate is no text");
+    }
     const Owned<ASN1_STRING, ASN1_STRING_free> string(ASN1_STRING_type_new(value.tag));
     require(string && ASN1_STRING_set(string.get(), value.content.data(),
                                       static_cast<int>(value.content.size())) == 1,

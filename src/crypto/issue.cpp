@@ -69,17 +69,23 @@ Result<> set_names(X509* certificate, const Name& subject, const Name& issuer) {
     return {};
 }
 
+// The years that a certificate's times can have (RFC 5280 4.1.2.5).
+constexpr std::chrono::sys_days kFirstTime{std::chrono::year(1950) / 1 / 1};
+constexpr std::chrono::sys_days kTimesEnd{std::chrono::year(10000) / 1 / 1};
+
 Result<> set_validity(X509* certificate, const CertificateTemplate& what) {
-    // ASN1_TIME_set writes years up to 2049 in two digits and later ones in four, as RFC 5280
-    // 4.1.2.5 wants it.
-    if (what.not_after < what.not_before ||
-        ASN1_TIME_set(X509_getm_notBefore(certificate),
-                      what.not_before.time_since_epoch().count()) == nullptr ||
-        ASN1_TIME_set(X509_getm_notAfter(certificate), what.not_after.time_since_epoch().count()) ==
-            nullptr) {
+    if (what.not_before < kFirstTime || what.not_after < what.not_before ||
+        what.not_after >= kTimesEnd) {
         return bad_template(
-            "expected a validity from a time to a later one before the year 10000, found none");
+            "expected a validity from a time in 1950 or later to a later one before the year "
+            "10000, found another");
     }
+    // ASN1_TIME_set writes years up to 2049 in two digits and later ones in four, as it is wanted.
+    require(ASN1_TIME_set(X509_getm_notBefore(certificate),
+                          what.not_before.time_since_epoch().count()) != nullptr &&
+                ASN1_TIME_set(X509_getm_notAfter(certificate),
+                              what.not_after.time_since_epoch().count()) != nullptr,
+            "set a validity");
     return {};
 }
 
