@@ -3,7 +3,7 @@
  *
  * Names, types, layouts and values are those of the library of the same name that AWS offers for
  * Nitro Enclaves, version 0.5: programs written for it compile, and programs linked with it run,
- * unchanged. So does this library in an enclave on AWS.
+ * unchanged. The device and its messages are AWS's too.
  *
  * Functions may be called from several threads, with the same descriptor too. No function keeps a
  * pointer that it was given. Where a buffer takes a result, its length is passed by a pointer: in,
@@ -100,7 +100,7 @@ ErrorCode nsm_get_description(int32_t fd, NsmDescription* nsm_description);
 
 /* Gives an attestation document: a signed, untagged COSE_Sign1 over the locked registers and over
  * what is given, each up to 1,024 bytes; a NULL pointer leaves that part out. A document has about
- * 5,000 bytes and at most 12,288. ERROR_CODE_INPUT_TOO_LARGE. */
+ * 4,500 bytes and at most 12,288. ERROR_CODE_INPUT_TOO_LARGE. */
 ErrorCode nsm_get_attestation_doc(int32_t fd, const uint8_t* user_data, uint32_t user_data_len,
                                   const uint8_t* nonce_data, uint32_t nonce_len,
                                   const uint8_t* pub_key_data, uint32_t pub_key_len,

@@ -1,6 +1,6 @@
 // The security module of an enclave, /dev/nsm, for C++20 programs: values instead of the buffers
 // and lengths of nsm.h, on which this header stands. Link with -lnsm. It throws nothing but
-// std::bad_alloc, and works in an enclave on AWS as well.
+// std::bad_alloc.
 //
 //     const auto module = casemate::SecurityModule::open();
 //     if (!module) { … }                                  // not in an enclave; errno says why

@@ -7,8 +7,8 @@
     casemate_nsm.lock(16)                                         # … and let nobody change it
     casemate_nsm.pcr(0).value.hex()
 
-Copy this file into the container image, beside the program. It works with AWS's Nitro Enclaves as
-well: the device is /dev/nsm there too. Python 3.9 or newer, Linux on a 64-bit machine.
+Copy this file into the container image, beside the program. The device and its messages are those of
+AWS's Nitro Enclaves. Python 3.9 or newer, Linux on a 64-bit machine.
 
 The functions may be called from several threads; the kernel's driver takes one request after another.
 They raise NsmError when the module refuses, and OSError when the device is missing or does not work.
