@@ -32,6 +32,8 @@ constexpr milliseconds kStopTime{1000};
 // connections wait for this process.
 constexpr milliseconds kCertificateTime{10000};
 constexpr milliseconds kRenewalTime{500};
+// How long the module waits for the answer at least.
+constexpr milliseconds kRenewalPause{100};
 // How long readers of the console and of answers may take at the end.
 constexpr milliseconds kLeaveTime{2000};
 
@@ -343,8 +345,8 @@ void Supervision::on_module_packet(const Packet& packet) {
         fail_start(Error(code, refused->reason), code);
         return;
     }
-    if (const auto* wanted = std::get_if<nsm::NewLeafKey>(&*message)) {
-        on_new_leaf_key(*wanted);
+    if (auto* wanted = std::get_if<nsm::NewLeafKey>(&*message)) {
+        on_new_leaf_key(std::move(*wanted));
         return;
     }
     on_loaded(std::get<nsm::Loaded>(std::move(*message)));
@@ -388,11 +390,21 @@ Result<> Supervision::certify(ByteView leaf_key, milliseconds patience) {
     return {};
 }
 
-void Supervision::on_new_leaf_key(const nsm::NewLeafKey& wanted) {
+void Supervision::on_new_leaf_key(nsm::NewLeafKey wanted) {
+    // The last one counts, and not at once: a module that asks without end keeps nothing else from
+    // its turn.
+    new_leaf_key_ = std::move(wanted.leaf_key);
+    if (renewal_timer_ == 0) {
+        renewal_timer_ = loop_->after(kRenewalPause, [this] { renew_certificate(); });
+    }
+}
+
+void Supervision::renew_certificate() {
+    renewal_timer_ = 0;
     if (ending_ || record_.measurements.empty()) {
         return;
     }
-    const auto certified = certify(wanted.leaf_key, kRenewalTime);
+    const auto certified = certify(new_leaf_key_, kRenewalTime);
     say(certified ? "a new leaf key is certified"
                   : "a new leaf key is not certified, and casemate-nsm will ask again: " +
                         certified.error().detail());

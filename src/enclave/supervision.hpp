@@ -65,7 +65,8 @@ private:
     void on_module_packet(const Packet& packet);
     void on_loaded(nsm::Loaded loaded);
     [[nodiscard]] Result<> certify(ByteView leaf_key, std::chrono::milliseconds patience);
-    void on_new_leaf_key(const nsm::NewLeafKey& wanted);
+    void on_new_leaf_key(nsm::NewLeafKey wanted);
+    void renew_certificate();
     [[nodiscard]] Result<> start_machine();
     [[nodiscard]] Result<> open_link();
     [[nodiscard]] Result<VmmLink> make_link();
@@ -112,6 +113,9 @@ private:
     EnclaveRecord record_;
     std::optional<Registration> registration_;
     std::optional<Certification> certification_;
+    // The key that waits for its certificate, and when its turn is; 0: there is none.
+    Bytes new_leaf_key_;
+    EventLoop::TimerId renewal_timer_ = 0;
     CappedFile log_;
     // What the processes have printed of a line that has not ended.
     std::string log_line_;
