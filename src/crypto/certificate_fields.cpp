@@ -217,7 +217,7 @@ bool read_key_usage(const ExtensionParts& extension, CertificateFields& fields) 
     }
     const unsigned unused = string->content.front();
     const ByteView bytes = string->content.subspan(1);
-    if (((bytes.back() >> unused) & 1U) == 0) {
+    if (((unsigned{bytes.back()} >> unused) & 1U) == 0) {
         return false;
     }
     std::uint16_t usage = 0;
