@@ -75,6 +75,8 @@ std::vector<Case> cases_of_any(std::size_t position) {
                 der = join({{0x30, 0x83, 0x00}, Bytes(der.begin() + 2, der.end())});
             }))},
         {name + "_version_2", malformed_certificate, "expected version 3, found 2",
+         at(position, signed_part(make_version_2))},
+        {name + "_version_2_with_extensions", malformed_certificate, place,
          at(position, signed_part([](Bytes& part) {
                 replace(part, {0xa0, 3, 2, 1, 2}, {0xa0, 3, 2, 1, 1});
             }))},

@@ -161,6 +161,14 @@ inline void replace(Bytes& in, const Bytes& from, const Bytes& to) {
     in.insert(at, to.begin(), to.end());
 }
 
+// make_version_2 makes a certificate one of version 2, which has no extensions.
+inline void make_version_2(Bytes& signed_part) {
+    std::vector<Bytes> parts = elements(content_of(signed_part));
+    parts.front() = {0xa0, 3, 2, 1, 1};
+    parts.pop_back();
+    signed_part = tlv(0x30, join(parts));
+}
+
 // --- what is forged ---
 
 struct ForgedCertificate {
