@@ -83,7 +83,10 @@ std::string verified_text(const attestation::VerifiedDocument& document) {
     constexpr std::size_t kWidth = 13;
     std::string text = "Verified.\n";
     for (const auto& [name, value] : lines) {
-        text += name + std::string(kWidth - name.size(), ' ') + value + "\n";
+        text += name;
+        text.append(kWidth - name.size(), ' ');
+        text += value;
+        text += '\n';
     }
     return text;
 }
