@@ -54,6 +54,10 @@ Result<bool> answer_one(int socket, Requests& requests) {
 // clock was set, or the machine slept, while the process waited.
 constexpr TimeMs kLongestWait = 60'000;
 
+// How long after the last packet memory is given back: long enough that requests in a row don't
+// take it again each time.
+constexpr TimeMs kRestAfter = 1'000;
+
 // Server answers on both sockets, one packet at a time.
 class Server {
 public:
@@ -91,7 +95,7 @@ private:
     // patience is how long to wait for a packet, in milliseconds.
     int patience() const {
         const TimeMs left = keys_.next_request() - wall_clock();
-        return static_cast<int>(std::clamp(left, TimeMs{0}, kLongestWait));
+        return static_cast<int>(std::clamp(left, TimeMs{0}, rested_ ? kLongestWait : kRestAfter));
     }
 
     // rest gives back the memory that answering took, when nobody has asked for a while: most

@@ -295,6 +295,26 @@ TEST_F(Program, SignsNothingAfterTheEndOfItsCertificates) {
     expect_document(supervisor_.ask(forged::attestation({})), {}, next);
 }
 
+TEST_F(Program, GivesMemoryBackWhenNobodyAsks) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "only root may see the memory of a process that may not be traced";
+    }
+    const auto resident = [this] {
+        const std::string rollup = proc("smaps_rollup");
+        const std::size_t at = rollup.find("Rss:");
+        return at == std::string::npos ? 0 : std::stoul(rollup.substr(at + 4));
+    };
+    const Certified certified = supervisor_.certify(load().leaf_key, wall_clock() + kHour);
+    expect_document(supervisor_.ask(forged::attestation({})), {}, certified);
+    const std::size_t after_signing = resident();
+    ASSERT_GT(after_signing, 0U);
+    // A test that runs out of time here is a module that keeps it.
+    while (resident() >= after_signing) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    expect_document(supervisor_.ask(forged::attestation({})), {}, certified);
+}
+
 TEST_F(Program, EndsOnCertificatesThatAreNoMessage) {
     const Loaded loaded = load();
     Bytes packet = encode(supervisor_.chain.certify(loaded.leaf_key, wall_clock() + kHour));
