@@ -299,6 +299,21 @@ TEST(Driver, ThatClaimsMoreThanTheBufferHasIsNotBelieved) {
     EXPECT_EQ(nsm_lock_pcr(driver.fd(), 0), ERROR_CODE_INTERNAL_ERROR);
 }
 
+TEST(Driver, ThatClaimsOneByteMoreForABodyThatHasItIsNotBelieved) {
+    const Bytes head = joined({{0xa1}, text("GetRandom"), {0xa1}, text("random")});
+    const std::size_t size = 0x3001 - head.size() - 3;
+    StandInDriver driver([&](ByteView) {
+        return joined(
+            {head,
+             {0x59, static_cast<std::uint8_t>(size >> 8U), static_cast<std::uint8_t>(size)},
+             Bytes(size)});
+    });
+    driver.claim_size(0x3001);
+    std::array<std::uint8_t, 16> random{};
+    std::uintptr_t length = random.size();
+    EXPECT_EQ(nsm_get_random(driver.fd(), random.data(), &length), ERROR_CODE_INTERNAL_ERROR);
+}
+
 TEST(Device, IsMissingOutsideOfEnclaves) {
     if (access("/dev/nsm", F_OK) == 0) {
         GTEST_SKIP() << "SKIPPED: this machine has /dev/nsm";
@@ -397,12 +412,13 @@ TEST_F(Answers, CutShortOrMisshapenAreNone) {
     const Bytes data = joined({text("data"), bytes_item(Bytes(48))});
     const Bytes lock = joined({text("lock"), {0xf5}});
     for (const Bytes& fields :
-         {joined({{0xa1}, data}),                              // no lock
-          joined({{0xa3}, data, lock, lock}),                  // a key twice
-          joined({{0xa2}, data, text("lock"), {0x01}}),        // no boolean
-          joined({{0xa2}, lock, text("data"), text("")}),      // no bytes
-          joined({{0xa2}, lock, text("data"), {0x5f, 0xff}}),  // indefinite
-          joined({{0xa2}, lock, text("data"), {0x5c}}),        // reserved
+         {joined({{0xa1}, data}),                          // no lock
+          joined({{0xa3}, data, lock, lock}),              // a key twice
+          joined({{0xa2}, data, text("lock"), {0x01}}),    // no boolean
+          joined({{0xa2}, lock, text("data"), text("")}),  // no bytes
+          joined({{0xa2}, lock, text("data"), {0x5f, 0xff}}),
+          joined({{0xa2}, lock, text("data"), {0x5f}, Bytes(31)}),  // indefinite
+          joined({{0xa2}, lock, text("data"), {0x5c}, Bytes(28)}),  // reserved
           joined({{0xa2}, lock, text("data"), {0x5b}, Bytes(8, 0xff)}),
           joined({{0xbb}, Bytes(8, 0xff), data, lock}),  // a count that lies
           joined({{0xa3}, data, lock, {0x01, 0x02}}),    // a key that is no text
