@@ -1,0 +1,1 @@
+add_fuzz_target(expected_pcrs casemate_attestation)
