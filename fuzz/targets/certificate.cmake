@@ -1,0 +1,1 @@
+add_fuzz_target(certificate casemate_crypto)

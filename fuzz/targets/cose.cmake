@@ -1,0 +1,1 @@
+add_fuzz_target(cose casemate_codec)
