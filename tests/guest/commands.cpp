@@ -178,8 +178,8 @@ std::string execute(const std::vector<std::string>& words) {
         return panic_kernel();
     }
     return "error expected connect CID PORT, send CID PORT BYTES, fanout N [PORT], cpus, nsm "
-           "describe|pcr N|random|raw HEX|time COUNT HEX, run PROGRAM [ARGUMENT]..., file PATH "
-           "BYTES, id, env NAME, say TEXT, spin, orphans N, deaf, panic, abort or exit N";
+           "describe|pcr N|random|raw HEX|nothing|time COUNT HEX, run PROGRAM [ARGUMENT]..., file "
+           "PATH BYTES, id, env NAME, say TEXT, spin, orphans N, deaf, panic, abort or exit N";
 }
 
 void commands(int stream, std::uint64_t) {

@@ -116,8 +116,8 @@ bool break_first_process() {
 std::string nsm_request(const std::vector<std::string>& words) {
     const bool timed = words[1] == "time" && words.size() == 4;
     std::string request = timed ? unhex(words[3]) : request_of(words);
-    if (request.empty()) {
-        return "error expected nsm describe, pcr N, random, raw HEX or time COUNT HEX";
+    if (request.empty() && words[1] != "nothing") {
+        return "error expected nsm describe, pcr N, random, raw HEX, nothing or time COUNT HEX";
     }
     const int fd = open("/dev/nsm", O_RDWR | O_CLOEXEC);
     if (fd < 0) {

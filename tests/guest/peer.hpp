@@ -59,8 +59,9 @@ std::string execute(const std::vector<std::string>& words);
 std::string try_connect(std::uint32_t cid, std::uint32_t port);
 std::string upload(std::uint32_t cid, std::uint32_t port, std::uint64_t bytes);
 std::string fan_out(std::uint64_t streams, std::uint32_t port);
-// nsm_request: "describe", "pcr N", "random" or "raw HEX" to /dev/nsm; the response in hexadecimal.
-// "time COUNT HEX" asks that often and gives each round trip's nanoseconds.
+// nsm_request: "describe", "pcr N", "random", "raw HEX" or "nothing" (no bytes at all) to /dev/nsm;
+// the response in hexadecimal. "time COUNT HEX" asks that often and gives each round trip's
+// nanoseconds.
 std::string nsm_request(const std::vector<std::string>& words);
 // run_program runs a program with arguments to its end and answers "ok STATUS OUTPUT ERRORS", both
 // in hexadecimal and "-" where they are empty; the status is 128 + the signal where one ended it.

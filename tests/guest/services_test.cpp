@@ -62,9 +62,9 @@ TEST(Source, SendsThePattern) {
 }
 
 TEST(Commands, AnswerEachLine) {
-    EXPECT_EQ(
-        converse(commands, "env NO_SUCH_VARIABLE\nnsm nothing\n"),
-        "error unset\nerror expected nsm describe, pcr N, random, raw HEX or time COUNT HEX\n");
+    EXPECT_EQ(converse(commands, "env NO_SUCH_VARIABLE\nnsm unheard\n"),
+              "error unset\nerror expected nsm describe, pcr N, random, raw HEX, nothing or time "
+              "COUNT HEX\n");
     EXPECT_EQ(converse(commands, "id\n").substr(0, 7), "ok uid ");
     EXPECT_EQ(converse(commands, "nonsense\n").substr(0, 15), "error expected ");
 }

@@ -4,6 +4,7 @@ libnsm from C, through nsm-cli, and as the kernel's own random number generator.
 One enclave serves all tests; each that changes registers has its own."""
 
 import base64
+import concurrent.futures
 import hashlib
 import json
 import unittest
@@ -122,6 +123,19 @@ class Driver(Guest):
         for field in ("user_data", "nonce", "public_key"):
             self.error("InputTooLarge", {"Attestation": {field: bytes(1025)}})
         self.assertEqual([self.pcr(index) for index in (0, 16, 31)], registers)
+
+    def test_a_request_of_no_bytes_is_refused_and_the_next_one_works(self):
+        self.assertEqual(nsm(self.enclave, "nothing"), {"Error": "InvalidOperation"})
+        self.assertIn("DescribeNSM", self.ask("DescribeNSM"))
+
+    def test_programs_that_ask_at_once_get_their_own_answers(self):
+        expected = [self.pcr(index) for index in range(8)]
+
+        def ask_often(index):
+            return all(self.pcr(index) == expected[index] for _ in range(8))
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            self.assertEqual(list(pool.map(ask_often, range(8))), [True] * 8)
 
     def test_the_driver_takes_4096_bytes_and_no_more(self):
         def request_of(size):
