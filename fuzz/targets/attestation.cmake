@@ -1,0 +1,2 @@
+add_fuzz_target(document casemate_attestation)
+add_fuzz_target(verifier casemate_attestation)
