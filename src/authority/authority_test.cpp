@@ -28,9 +28,7 @@ using crypto::Seconds;
 using std::chrono::days;
 using std::chrono::hours;
 using std::chrono::seconds;
-using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 
@@ -495,6 +493,7 @@ pid_t certify_in_child(const std::function<bool(int)>& certify, int count) {
 TEST_F(AuthorityTest, ProcessesAtFirstUseMakeOneRoot) {
     const Authority patient(directory(), kInstance);
     std::vector<pid_t> children;
+    children.reserve(8);
     for (int i = 0; i < 8; ++i) {
         children.push_back(certify_in_child(
             [&](int turn) {
@@ -525,15 +524,18 @@ TEST_F(AuthorityTest, AProcessKilledAtAnyPointLeavesAUsableAuthority) {
     std::string root;
     const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2500);
     for (int round = 0; std::chrono::steady_clock::now() < end; ++round) {
-        const bool from_nothing = round % 2 == 0;
-        if (from_nothing) {
+        // A third begins with first use, another goes on, the last makes new roots too.
+        const bool new_roots = round % 3 == 2;
+        if (round % 3 == 0) {
             fs::remove_all(directory());
+        }
+        if (round % 3 != 1) {
             root.clear();
         }
         const pid_t child = certify_in_child(
             [&](int turn) {
                 const Seconds now = kNow + days(turn % 40);
-                return turn % 5 == 4 ? patient.rotate(false, {}, now).ok()
+                return turn % 5 == 4 ? patient.rotate(new_roots, {}, new_roots ? kNow : now).ok()
                                      : patient.certify(request(), now).ok();
             },
             1000000);

@@ -28,7 +28,11 @@ std::string page(const std::vector<std::pair<std::string, std::string>>& fields)
     }
     std::string text;
     for (const auto& [name, value] : fields) {
-        text += name + ":" + std::string(width - name.size() + 2, ' ') + value + "\n";
+        text += name;
+        text += ":";
+        text.append(width - name.size() + 2, ' ');
+        text += value;
+        text += "\n";
     }
     return text;
 }

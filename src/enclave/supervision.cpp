@@ -94,6 +94,22 @@ Result<> Supervision::start() {
 Result<> Supervision::prepare() {
     CASEMATE_CHECK(check_request());
     CASEMATE_CHECK(watch_channel());
+    CASEMATE_CHECK(take_place());
+    CASEMATE_CHECK(open_history());
+    say("enclave " + record_.id + " (" + printable(record_.name, 128) + "), CID " +
+        std::to_string(record_.cid) + ", image " + record_.image_path);
+    CASEMATE_CHECK(open_sockets());
+    tell_acceleration();
+    report(Progress{"Start allocating memory..."});
+    CASEMATE_CHECK(make_memory());
+    if (acceleration_ == Acceleration::software) {
+        // It comes up while the image is loaded, and reads it when it is told to start.
+        CASEMATE_CHECK(open_link());
+    }
+    return start_loader();
+}
+
+Result<> Supervision::take_place() {
     record_.name = configuration_.name;
     record_.supervisor = ::getpid();
     record_.owner = ::geteuid();
@@ -108,18 +124,7 @@ Result<> Supervision::prepare() {
     registration_.emplace(std::move(registration));
     certification_.emplace(configuration_.paths, std::move(instance), record_.id, acceleration_,
                            record_.debug);
-    CASEMATE_CHECK(open_history());
-    say("enclave " + record_.id + " (" + printable(record_.name, 128) + "), CID " +
-        std::to_string(record_.cid) + ", image " + record_.image_path);
-    CASEMATE_CHECK(open_sockets());
-    tell_acceleration();
-    report(Progress{"Start allocating memory..."});
-    CASEMATE_CHECK(make_memory());
-    if (acceleration_ == Acceleration::software) {
-        // It comes up while the image is loaded, and reads it when it is told to start.
-        CASEMATE_CHECK(open_link());
-    }
-    return start_loader();
+    return {};
 }
 
 Result<> Supervision::check_request() {

@@ -55,6 +55,7 @@ private:
     // Starting.
     [[nodiscard]] Result<> prepare();
     [[nodiscard]] Result<> check_request();
+    [[nodiscard]] Result<> take_place();
     void take_huge_pages();
     void tell_acceleration();
     [[nodiscard]] Result<> open_history();

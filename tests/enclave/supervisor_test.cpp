@@ -542,6 +542,7 @@ TEST_F(SupervisorTest, ParallelStartsGetDifferentCidsAndNames) {
     constexpr int kCount = 6;
     const StartConfiguration wanted = configuration("heartbeat;serve");
     std::vector<std::thread> threads;
+    threads.reserve(kCount);
     std::vector<std::variant<Launched, LaunchFailure>> outcomes(kCount);
     for (int i = 0; i < kCount; ++i) {
         threads.emplace_back([&, i] {
