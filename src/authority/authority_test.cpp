@@ -237,7 +237,7 @@ TEST_F(AuthorityTest, OpensslVerifiesTheChain) {
 TEST_F(AuthorityTest, LevelsAreRenewedBeforeWhatTheyIssueOutlivesThem) {
     IssuedChain last = chain();
     std::array<int, 4> renewed{};
-    for (Seconds now = kNow; now < kNow + days(45); now += hours(5)) {
+    for (Seconds now = kNow; now < kNow + days(45); now += hours(7)) {
         // chain() checks that each validity lies in its parent's.
         IssuedChain next = chain(now);
         for (std::size_t i = 0; i < renewed.size(); ++i) {
