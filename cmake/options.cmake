@@ -25,3 +25,7 @@ if(CASEMATE_SANITIZE)
     target_compile_options(casemate_options INTERFACE
         $<$<CXX_COMPILER_ID:GNU>:-Wno-error=tsan>)
 endif()
+if(CASEMATE_FUZZ)
+    # libFuzzer finds its way by the branches taken in the rooms, not only in its targets.
+    target_compile_options(casemate_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
