@@ -10,8 +10,10 @@ get_target_property(nsm_options casemate_options INTERFACE_COMPILE_OPTIONS)
 list(FILTER nsm_options EXCLUDE REGEX "sanitize")
 add_library(nsm_objects OBJECT ${nsm_sources})
 target_include_directories(nsm_objects PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+# The C++ library's own assertions call into it.
 target_compile_options(nsm_objects PRIVATE ${nsm_options} -fno-exceptions -fno-rtti
-    -ffunction-sections -fdata-sections -fvisibility=hidden)
+    -ffunction-sections -fdata-sections -fvisibility=hidden
+    -U_GLIBCXX_ASSERTIONS -D_GLIBCXX_NO_ASSERTIONS)
 set_target_properties(nsm_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
 
 foreach(kind SHARED STATIC)
