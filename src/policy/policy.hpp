@@ -9,6 +9,12 @@
 //    in an Allow, so that what is not known never opens a door.
 //  * An operator without ForAllValues or ForAnyValue on a key with several values looks for any
 //    pair that matches; negated, for none.
+//  * ForAllValues and ForAnyValue take a key whose one value is the empty text as one without
+//  values.
+//  * A wildcard of Resource may match over colons; one of ArnLike and ArnEquals may not.
+//  * NotPrincipal stands in Deny only, and spares whom it names: an account in it spares the
+//    account's root user alone, a role all sessions of it. The path of a role named in a policy is
+//    not looked at when the caller is a session of it: a session's ARN does not tell it.
 //  * Letters are compared without case in ASCII only.
 #pragma once
 
@@ -66,8 +72,8 @@ enum class Outcome : std::uint8_t {
     applies,
     // An Allow for the caller's account.
     delegates,
-    // A key policy's statement without Resource has no effect, as in AWS.
-    without_resource,
+    // A key policy's statement without Action or without Resource has no effect, as in AWS.
+    ineffective,
     principal,
     action,
     resource,
