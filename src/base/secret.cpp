@@ -6,7 +6,10 @@
 namespace casemate {
 
 void cleanse(MutableBytes bytes) {
-    ::explicit_bzero(bytes.data(), bytes.size());
+    // No bytes have no address, which explicit_bzero must not be given.
+    if (!bytes.empty()) {
+        ::explicit_bzero(bytes.data(), bytes.size());
+    }
 }
 
 bool constant_time_equal(ByteView a, ByteView b) {
