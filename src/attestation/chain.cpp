@@ -262,7 +262,6 @@ Result<LinkPointer> make_root(const Candidate& root) {
     return LinkPointer(std::make_shared<const Link>(Link{
         .above = nullptr,
         .position = 0,
-        .is_leaf = false,
         .name = root.name,
         .subject_der = fields.subject_der,
         .key = root.key,
@@ -277,7 +276,7 @@ Result<LinkPointer> make_root(const Candidate& root) {
     }));
 }
 
-LinkPointer make_link(const Candidate& candidate, LinkPointer above, bool is_leaf) {
+LinkPointer make_link(const Candidate& candidate, LinkPointer above) {
     const CertificateFields& fields = candidate.fields;
     const Window window = window_of(fields);
     const auto label = label_of(fields.subject, above->amazon);
@@ -288,7 +287,6 @@ LinkPointer make_link(const Candidate& candidate, LinkPointer above, bool is_lea
     Link link{
         .above = nullptr,
         .position = above->position + 1,
-        .is_leaf = is_leaf,
         .name = candidate.name,
         .subject_der = fields.subject_der,
         .key = candidate.key,

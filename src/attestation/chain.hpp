@@ -31,7 +31,6 @@ struct Link {
     std::shared_ptr<const Link> above;
     // position in the chain: 0 is the root.
     std::size_t position = 0;
-    bool is_leaf = false;
     // name is the CN, printable.
     std::string name;
     Bytes subject_der;
@@ -88,7 +87,7 @@ struct Candidate {
 // make_root checks all of a trusted root but its time. Errors: those above.
 [[nodiscard]] Result<LinkPointer> make_root(const Candidate& root);
 // make_link makes the link of a candidate that has passed every check under the one above.
-[[nodiscard]] LinkPointer make_link(const Candidate& candidate, LinkPointer above, bool is_leaf);
+[[nodiscard]] LinkPointer make_link(const Candidate& candidate, LinkPointer above);
 
 // window_of reads a certificate's own window.
 [[nodiscard]] Window window_of(const crypto::CertificateFields& fields);

@@ -70,13 +70,16 @@ struct UnverifiedDocument {
 class VerifiedDocument {
 public:
     [[nodiscard]] const Contents& contents() const { return contents_; }
-    // isolation is what the certificates say, the weakest of them.
+    // isolation is what the certificates say, the weakest of them; unknown when the issuer of the
+    // leaf says nothing.
     [[nodiscard]] Isolation isolation() const { return isolation_; }
-    // debug: the certificates say so, or PCR0 is zero: the console can be read from outside.
+    // debug: the certificates say so, or PCR0 is zero or not in the document: the console can be
+    // read from outside.
     [[nodiscard]] bool debug() const { return debug_; }
     // root is the SHA-256 of the DER of the root that the chain ends in.
     [[nodiscard]] const crypto::Digest256& root() const { return root_; }
-    // valid_from and valid_until bound the time in which all certificates of the chain are valid.
+    // valid_from and valid_until bound the time in which all certificates of the chain are valid,
+    // both included.
     [[nodiscard]] Time valid_from() const { return valid_from_; }
     [[nodiscard]] Time valid_until() const { return valid_until_; }
 

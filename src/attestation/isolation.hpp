@@ -16,7 +16,7 @@ enum class Isolation : std::uint8_t {
     software,
     // OU "kvm": hardware virtualization; the machine's root is not kept out.
     kvm,
-    // OU "AWS" under O "Amazon": AWS's Nitro hypervisor.
+    // OU "AWS" under O "Amazon", below a trusted root of that same name: AWS's Nitro hypervisor.
     nitro,
 };
 

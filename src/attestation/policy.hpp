@@ -55,7 +55,8 @@ struct Policy {
     // at_document_time: certificates have to be valid at the document's own timestamp instead of
     // now, for documents out of an archive. Freshness is not checked then.
     bool at_document_time = false;
-    // The document's clock may be ahead of ours by this much.
+    // The document's clock may be ahead of ours by this much. Certificates get no such grace: a
+    // leaf is valid from three seconds before it was made.
     std::chrono::milliseconds clock_skew{std::chrono::seconds(60)};
     // A document that is older is refused.
     std::optional<std::chrono::milliseconds> max_age;

@@ -168,7 +168,7 @@ void ChainWalk::add_certificate(std::size_t position) {
     list_.step("valid at that time", [&]() -> Result<Finding> {
         const Window window = window_of(candidate->fields);
         CASEMATE_CHECK(check_time(window, time_));
-        link_ = make_link(*candidate, link_, is_leaf);
+        link_ = make_link(*candidate, link_);
         return Finding{window_text(window)};
     });
 }
