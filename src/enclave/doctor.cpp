@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 
+#include "authority/authority.hpp"
 #include "base/file.hpp"
 #include "base/os_error.hpp"
 #include "enclave/configuration.hpp"
@@ -166,6 +168,26 @@ Finding examine_directory(const std::string& name, const std::string& path,
     return {name, Health::good, path, "", ""};
 }
 
+Finding examine_authority(const Paths& paths) {
+    const std::string name = "Authority";
+    const authority::Authority authority(paths.authority(), {});
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    const auto levels = authority.status(now);
+    if (!levels && levels.error().is(authority::AuthorityErrc::missing)) {
+        return {name, Health::good, "none in " + paths.authority() + " yet",
+                "the first enclave makes it", ""};
+    }
+    if (!levels) {
+        return {name, Health::bad, levels.error().detail(),
+                "enclaves can't be certified, so they can't run", ""};
+    }
+    const std::string& warning = levels->front().warning;
+    if (!warning.empty()) {
+        return {name, Health::limited, warning, "", ""};
+    }
+    return {name, Health::good, "root certificate in " + authority.root_path(), "", ""};
+}
+
 }  // namespace
 
 std::string_view name_of(Health health) {
@@ -193,6 +215,7 @@ Diagnosis examine(const Paths& paths) {
         examine_hugepages(),
         examine_vsock(),
         examine_directory("State directory", paths.state, "CASEMATE_STATE_DIR"),
+        examine_authority(paths),
         examine_directory("Runtime directory", paths.runtime, "CASEMATE_RUNTIME_DIR")};
     diagnosis.acceleration = kvm.usable ? "kvm" : software.usable ? "software" : "none";
     for (const Finding& finding : diagnosis.findings) {
