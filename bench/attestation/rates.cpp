@@ -48,7 +48,7 @@ T expect(Result<T> result, const char* what) {
     return std::move(result).value();
 }
 
-void expect(Result<> result, const char* what) {
+void expect(const Result<>& result, const char* what) {
     if (!result) {
         fail(std::string(what) + ": " + result.error().message());
     }

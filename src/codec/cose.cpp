@@ -12,6 +12,8 @@ constexpr std::uint64_t kSign1Tag = 18;
 constexpr std::uint64_t kSign1Elements = 4;
 constexpr std::int64_t kAlgorithmLabel = 1;
 constexpr std::string_view kContext = "Signature1";
+// The longest head of a CBOR item.
+constexpr std::size_t kMostHead = 9;
 
 // wrap gives an error of the CBOR reader this room's code.
 template <class T>
@@ -101,8 +103,8 @@ Bytes protected_header(std::int64_t algorithm) {
 
 Bytes sig_structure(ByteView protected_header, ByteView payload) {
     Bytes structure;
-    // Heads of at most nine bytes, so that the payload is copied once.
-    structure.reserve(payload.size() + protected_header.size() + kContext.size() + 4 * 9);
+    // So that the payload is copied once.
+    structure.reserve(payload.size() + protected_header.size() + kContext.size() + 4 * kMostHead);
     cbor::Writer writer(structure);
     writer.begin_array(4);
     writer.put_text(kContext);
@@ -115,7 +117,7 @@ Bytes sig_structure(ByteView protected_header, ByteView payload) {
 Bytes encode_sign1(std::int64_t algorithm, ByteView payload, ByteView signature) {
     const Bytes header = protected_header(algorithm);
     Bytes message;
-    message.reserve(header.size() + payload.size() + signature.size() + 5 * 9);
+    message.reserve(header.size() + payload.size() + signature.size() + 5 * kMostHead);
     cbor::Writer writer(message);
     writer.begin_array(kSign1Elements);
     writer.put_bytes(header);

@@ -267,6 +267,24 @@ TEST(Certificate, ASignatureIsOnItsOwnBytesOnly) {
     EXPECT_FALSE(Certificate::from_der(no_signature.der())->is_signed_by(*key));
 }
 
+TEST(Certificate, ASignatureHasOneEncoding) {
+    const auto key = aws_root().public_key();
+    const Bytes good = Forger().outside[2];
+    // BIT STRING, no unused bits, SEQUENCE of 0x66 bytes; then the same with a longer length, and
+    // with a byte behind it.
+    ASSERT_EQ(to_hex(ByteView(good).first(5)), "0369003066");
+    const ByteView numbers = ByteView(good).subspan(5);
+    Forger longer;
+    longer.outside[2] = joined({hex("036a00308166"), Bytes(numbers.begin(), numbers.end())});
+    EXPECT_TRUE(longer.decoded());
+    EXPECT_FALSE(Certificate::from_der(longer.der())->is_signed_by(*key));
+    Forger trailing;
+    trailing.outside[2] =
+        joined({hex("036a003066"), Bytes(numbers.begin(), numbers.end()), hex("00")});
+    EXPECT_TRUE(trailing.decoded());
+    EXPECT_FALSE(Certificate::from_der(trailing.der())->is_signed_by(*key));
+}
+
 TEST(Certificate, BothAlgorithmsAreToBeEcdsaWithSha384) {
     // ecdsa-with-SHA256; with SHA384 and a NULL; with SHA384.
     const Bytes sha256 = hex("300a06082a8648ce3d040302");
@@ -426,9 +444,7 @@ TEST(Certificate, BasicConstraintsAreStrict) {
     EXPECT_EQ(authority->path_length, 0U);
     EXPECT_EQ(with("300a0101ff020500ffffffff").fields()->path_length, 0xffffffffU);
     for (const auto* value :
-         {"", "0500", "3003010100", "3003010101", "30060101ff0201ff",
-          "300b0101ff02060100000000"
-          "00",
+         {"", "0500", "3003010100", "3003010101", "30060101ff0201ff", "300b0101ff0206010000000000",
           "300a0101ff02050100000000", "30060201000101ff", "30080101ff0201000500",
           "30060101ff0101ff", "30000500", "308100", "30070101ff02020001"}) {
         EXPECT_FALSE(with(value).read()) << value;
@@ -444,9 +460,7 @@ TEST(Certificate, KeyUsageIsStrict) {
     EXPECT_EQ(with("03020204").fields()->key_usage, kKeyCertSign);
     EXPECT_EQ(with("0303070080").fields()->key_usage, 1U << 8U);
     EXPECT_FALSE(with("03020780").fields()->key_usage_critical);
-    for (const auto* value : {"", "0500", "030100", "03020700", "03020680",
-                              "0304000000"
-                              "01",
+    for (const auto* value : {"", "0500", "030100", "03020700", "03020680", "030400000001",
                               "030200c100", "040206c0", "0302068000"}) {
         EXPECT_FALSE(with(value).read()) << value;
     }
@@ -466,9 +480,7 @@ TEST(Certificate, KeyIdentifiersAreStrict) {
     EXPECT_EQ(authority("30048002abcd").fields()->authority_key_id, hex("abcd"));
     EXPECT_EQ(authority("3000").fields()->authority_key_id, std::nullopt);
     EXPECT_EQ(authority("30098002abcda100820101").fields()->authority_key_id, hex("abcd"));
-    for (const auto* value : {"", "0402abcd", "3002a100", "3003820101",
-                              "3007820101"
-                              "8002abcd",
+    for (const auto* value : {"", "0402abcd", "3002a100", "3003820101", "30078201018002abcd",
                               "30068002abcd0500", "30080402abcd8002ab00"}) {
         EXPECT_FALSE(authority(value).read()) << value;
     }

@@ -84,6 +84,7 @@ CertificateTemplate template_of(const CertificateFields& fields) {
 
 std::vector<Level> make_chain(const std::vector<CertificateTemplate>& templates) {
     std::vector<Level> chain;
+    chain.reserve(templates.size());
     for (const CertificateTemplate& what : templates) {
         chain.push_back(make_level(what, chain.empty() ? nullptr : &chain.back()));
     }
@@ -288,7 +289,7 @@ protected:
         for (std::size_t i = from; i < to; ++i) {
             pem += levels[i].certificate.to_pem();
         }
-        const std::string path = directory_->path() + "/" + file;
+        std::string path = directory_->path() + "/" + file;
         EXPECT_TRUE(write_file_atomically(path, as_bytes(pem)).ok());
         return path;
     }
@@ -353,8 +354,7 @@ TEST_F(OpenSslProgram, ShowsWhatTheTemplateSays) {
           "Issuer: C = ZZ, O = Casemate, OU = kvm, CN = root",
           "Not Before: Sep 21 14:13:20 2026 GMT", "NIST CURVE: P-384",
           "X509v3 Basic Constraints: critical\n                CA:TRUE, pathlen:2",
-          "X509v3 Key Usage: critical\n                Digital Signature, Certificate Sign, CRL "
-          "Sign",
+          "X509v3 Key Usage: critical\n                Digital Signature, Certificate Sign, CRL",
           "X509v3 Authority Key Identifier: ", "X509v3 Subject Key Identifier: "}) {
         EXPECT_THAT(text, HasSubstr(line));
     }

@@ -192,6 +192,7 @@ TEST(PublicKey, SeveralThreadsVerifyWithOne) {
     ASSERT_TRUE(signature.ok());
     std::vector<int> verified(4, 0);
     std::vector<std::thread> threads;
+    threads.reserve(verified.size());
     for (int& count : verified) {
         threads.emplace_back([&count, copy = key->public_key(), &signature] {
             for (int i = 0; i < 20; ++i) {

@@ -48,7 +48,7 @@ class PinFile : public testing::Test {
 protected:
     // write makes the PIN's file and gives a URI with it.
     std::string write(std::string_view content, unsigned mode = 0600) {
-        const std::string path = directory_->path() + "/pin";
+        std::string path = directory_->path() + "/pin";
         EXPECT_TRUE(write_file_atomically(path, as_bytes(content), mode).ok());
         EXPECT_EQ(chmod(path.c_str(), mode), 0);
         return path;
