@@ -16,6 +16,9 @@
 
 namespace casemate::sigv4 {
 
+// kScopeTerminator ends each scope.
+inline constexpr std::string_view kScopeTerminator = "aws4_request";
+
 // Scope: what a signature is good for.
 struct Scope {
     // date is the day, UTC: "20150830".

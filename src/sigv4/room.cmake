@@ -1,0 +1,1 @@
+add_room(sigv4 DEPENDS casemate_base casemate_codec casemate_crypto)
