@@ -36,11 +36,11 @@ Naming naming_of(const Statement& statement, const Caller& caller) {
     if (!statement.principal) {
         return Naming::itself;
     }
-    const Naming naming = statement.principal->items.names(caller);
+    const Principals& principals = statement.principal->items;
     if (statement.principal->inverted) {
-        return naming == Naming::itself ? Naming::none : Naming::itself;
+        return principals.spares(caller) ? Naming::none : Naming::itself;
     }
-    return naming;
+    return principals.names(caller);
 }
 
 Outcome assess(const Statement& statement, const Request& request, const Caller& caller,

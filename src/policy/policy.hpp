@@ -13,8 +13,9 @@
 //  values.
 //  * A wildcard of Resource may match over colons; one of ArnLike and ArnEquals may not.
 //  * NotPrincipal stands in Deny only, and spares whom it names: an account in it spares the
-//    account's root user alone, a role all sessions of it. The path of a role named in a policy is
-//    not looked at when the caller is a session of it: a session's ARN does not tell it.
+//    account's root user alone, a role its sessions, unless some of them are named beside it. The
+//    path of a role named in a policy is not looked at when the caller is a session of it: a
+//    session's ARN does not tell it.
 //  * Letters are compared without case in ASCII only.
 #pragma once
 

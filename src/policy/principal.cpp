@@ -140,4 +140,23 @@ Naming Principals::names(const Caller& caller) const {
     return best;
 }
 
+bool Principals::spares(const Caller& caller) const {
+    if (names(caller) != Naming::itself) {
+        return false;
+    }
+    const auto& listed = texts(Type::aws);
+    const auto is_himself = [&caller](const std::string& text) {
+        return text == "*" || text == caller.arn;
+    };
+    if (caller.kind != Caller::Kind::session ||
+        std::any_of(listed.begin(), listed.end(), is_himself)) {
+        return true;
+    }
+    return std::none_of(listed.begin(), listed.end(), [&caller](const std::string& text) {
+        const Caller named = Caller::of(text);
+        return named.kind == Caller::Kind::session && named.partition == caller.partition &&
+               named.account == caller.account && named.name == caller.name;
+    });
+}
+
 }  // namespace casemate::policy

@@ -58,6 +58,11 @@ public:
     // names tells how the list names a caller. The root user is his account itself.
     [[nodiscard]] Naming names(const Caller& caller) const;
 
+    // spares tells whether the list, as a NotPrincipal, leaves a caller out: where it names him
+    // itself. A role in it spares all its sessions, unless sessions of that role stand beside it:
+    // then those only.
+    [[nodiscard]] bool spares(const Caller& caller) const;
+
 private:
     std::vector<std::string> texts_[kTypes];
 };
