@@ -10,7 +10,7 @@ build_packages=(
 # Libraries.
 library_packages=(
     libboost1.81-dev libboost-json1.81-dev libcli11-dev libseccomp-dev libyaml-cpp-dev
-    libssl-dev libzstd-dev zlib1g-dev
+    libpq-dev libsqlite3-dev libssl-dev libzstd-dev zlib1g-dev
 )
 
 # The guest kernel is built from Debian's kernel source.
@@ -27,7 +27,7 @@ run_packages=(
 # Container images of the samples, and what only the tests use.
 test_packages=(
     acpica-tools buildah libbenchmark-dev libgmock-dev libgtest-dev mmdebstrap opensc openssl
-    python3-cbor2 python3-cryptography softhsm2 zstd
+    postgresql python3-cbor2 python3-cryptography softhsm2 zstd
 )
 
 # One of the verifiers by others that judge Casemate's documents is a package of npm's. Any node and npm

@@ -53,7 +53,8 @@ enum class KmsErrc : std::uint8_t {
 // type_of is the exception's name: "NotFoundException". describe is the same text.
 [[nodiscard]] std::string_view type_of(KmsErrc code);
 [[nodiscard]] std::string_view describe(KmsErrc code);
-// status_of is the HTTP status: 400, or 500 for internal and 503 for dependency_timeout.
+// status_of is the HTTP status: 400, or 500 for internal and key_unavailable and 503 for
+// dependency_timeout: the faults that are not the caller's, which clients retry.
 [[nodiscard]] int status_of(KmsErrc code);
 
 }  // namespace casemate::kms

@@ -1,0 +1,5 @@
+# SQLite is included by store/sqlite.cpp alone, PostgreSQL's libpq by store/postgresql.cpp.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET libpq)
+add_room(kms DEPENDS casemate_base casemate_codec casemate_crypto PkgConfig::SQLITE PkgConfig::LIBPQ)

@@ -1,0 +1,86 @@
+// Vault: the root keys, and the secrets wrapped under them. What it makes may lie anywhere; only
+// with the directory's root-keys file (and its passphrase, if it has one) is it opened.
+//
+// Wrapped form, all numbers big-endian: "CKW1", the root key's id (16 bytes), then a nonce (12
+// bytes), the ciphertext and the tag (16 bytes) of AES-256-GCM under HKDF-SHA256(root key, no salt,
+// "casemate-kms wrapping"); associated data: the 20 bytes before the nonce and the binding.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "base/secret.hpp"
+
+namespace casemate::kms {
+
+enum class VaultErrc : std::uint8_t {
+    // The directory or the file of root keys is not its owner's alone.
+    bad_place,
+    // The file of root keys, or what was wrapped, is not what the vault made.
+    damaged,
+    // The file of root keys needs a passphrase, is opened by another, or has none.
+    wrong_passphrase,
+    // Wrapped under a root key that this vault has not, or has no more.
+    unknown_root_key,
+    // Wrapped for another key or caller, or changed since.
+    not_opened,
+    // The file could not be read or written.
+    unavailable,
+};
+
+[[nodiscard]] std::string_view describe(VaultErrc code);
+
+// What a wrapped secret is bound to: it is opened for the same again, and for nothing else.
+[[nodiscard]] std::string material_binding(std::string_view key_id, std::string_view material_id);
+[[nodiscard]] std::string access_key_binding(std::string_view access_key_id);
+
+// Vault is moved before it is shared; all functions may then be called from any thread. One process
+// at a time may rotate.
+class Vault {
+public:
+    // open opens directory/root-keys, which is made at first, with one root key, with mode 0600 in
+    // a directory of mode 0700. With a passphrase (of at least one byte) the keys are in it under
+    // AES-256-GCM and scrypt (N = 2^17, r = 8, p = 1: 128 MiB). Errors: VaultErrc bad_place,
+    // damaged, wrong_passphrase, unavailable.
+    [[nodiscard]] static Result<Vault> open(const std::string& directory,
+                                            const SecretBytes* passphrase = nullptr);
+    Vault(Vault&& other) noexcept;
+    Vault& operator=(Vault&& other) noexcept;
+    Vault(const Vault&) = delete;
+    Vault& operator=(const Vault&) = delete;
+    ~Vault();
+
+    // wrap wraps a secret of at most 65536 bytes under the current root key. Errors: VaultErrc
+    // unavailable when there is no randomness.
+    [[nodiscard]] Result<Bytes> wrap(ByteView secret, std::string_view binding) const;
+    // Errors: VaultErrc damaged, unknown_root_key, not_opened.
+    [[nodiscard]] Result<SecretBytes> unwrap(ByteView wrapped, std::string_view binding) const;
+    // is_current tells whether wrapped is under the current root key.
+    [[nodiscard]] bool is_current(ByteView wrapped) const;
+
+    // current_id and ids are hexadecimal, the newest first.
+    [[nodiscard]] std::string current_id() const;
+    [[nodiscard]] std::vector<std::string> ids() const;
+
+    // rotate makes a new current root key; the others stay for reading. Errors: VaultErrc
+    // unavailable; the file and this object are as they were.
+    [[nodiscard]] Result<> rotate();
+    // forget_old removes every root key but the current one from the file: what is still wrapped
+    // under those is lost.
+    [[nodiscard]] Result<> forget_old();
+
+private:
+    struct State;
+    explicit Vault(std::unique_ptr<State> state);
+
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace casemate::kms
