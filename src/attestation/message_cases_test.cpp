@@ -154,10 +154,36 @@ std::vector<Case> cbor_cases() {
     };
 }
 
+// Signatures of the right size over something else, or by somebody else.
+std::vector<Case> signature_cases() {
+    return {
+        {"signature_bit", bad_signature, "found one that is not",
+         with_signature([](Bytes& signature) { signature[10] ^= 1U; })},
+        {"signature_zero", bad_signature, "found one that is not",
+         with_signature([](Bytes& signature) { signature.assign(96, 0); })},
+        {"signature_all_ones", bad_signature, "found one that is not",
+         with_signature([](Bytes& signature) { signature.assign(96, 0xff); })},
+        {"signature_halves_swapped", bad_signature, "found one that is not",
+         with_signature([](Bytes& signature) {
+             std::rotate(signature.begin(), signature.begin() + 48, signature.end());
+         })},
+        {"signature_of_a_stranger", bad_signature, "i-0123456789abcdef0-enc",
+         [](Forgery& forgery) { forgery.signer = kStranger; }},
+        {"signature_of_the_instance", bad_signature, "i-0123456789abcdef0-enc",
+         [](Forgery& forgery) { forgery.signer = kInstance; }},
+        {"payload_changed_after_signing", bad_signature, "found one that is not",
+         with_message([](Bytes& message) {
+             replace(message, {0x12, 0x12}, {0x12, 0x13});
+         })},
+    };
+}
+
 }  // namespace
 
 std::vector<Case> message_cases() {
     std::vector<Case> cases = cbor_cases();
+    const std::vector<Case> signatures = signature_cases();
+    cases.insert(cases.end(), signatures.begin(), signatures.end());
     const auto tagged = [](int tag) {
         return with_message([tag](Bytes& message) {
             message.insert(message.begin(), static_cast<std::uint8_t>(0xc0 + tag));
@@ -217,24 +243,6 @@ std::vector<Case> message_cases() {
              with_signature([](Bytes& signature) { signature.clear(); })},
             {"signature_in_der", bad_signature_size, "expected 96",
              with_signature([](Bytes& signature) { signature = der_signature(signature); })},
-            {"signature_bit", bad_signature, "found one that is not",
-             with_signature([](Bytes& signature) { signature[10] ^= 1U; })},
-            {"signature_zero", bad_signature, "found one that is not",
-             with_signature([](Bytes& signature) { signature.assign(96, 0); })},
-            {"signature_all_ones", bad_signature, "found one that is not",
-             with_signature([](Bytes& signature) { signature.assign(96, 0xff); })},
-            {"signature_halves_swapped", bad_signature, "found one that is not",
-             with_signature([](Bytes& signature) {
-                 std::rotate(signature.begin(), signature.begin() + 48, signature.end());
-             })},
-            {"signature_of_a_stranger", bad_signature, "i-0123456789abcdef0-enc",
-             [](Forgery& forgery) { forgery.signer = kStranger; }},
-            {"signature_of_the_instance", bad_signature, "i-0123456789abcdef0-enc",
-             [](Forgery& forgery) { forgery.signer = kInstance; }},
-            {"payload_changed_after_signing", bad_signature, "found one that is not",
-             with_message([](Bytes& message) {
-                 replace(message, {0x12, 0x12}, {0x12, 0x13});
-             })},
         });
     return cases;
 }

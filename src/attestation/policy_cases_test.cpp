@@ -110,10 +110,61 @@ std::vector<Case> measurement_cases() {
     };
 }
 
+// What the certificates and PCR0 say of the enclave's debug mode and isolation.
+std::vector<Case> label_cases() {
+    return {
+        {"debug_by_pcr0", debug_refused, "PCR0 is zero",
+         [](Forgery& forgery) { forgery.contents.pcrs[0].fill(0); }},
+        {"debug_by_missing_pcr0", debug_refused, "PCR0 is not in the document",
+         [](Forgery& forgery) { forgery.contents.pcrs.erase(0); }},
+        {"debug_by_certificates", debug_refused, "certificates say debug",
+         labelled({"kvm", "debug"})},
+        {"debug_by_the_leaf_alone", debug_refused, "certificates say debug",
+         labelled_one(kLeaf, {"kvm", "debug"})},
+        {"debug_by_the_zone_alone", debug_refused, "certificates say debug",
+         labelled_one(kZone, {"kvm", "debug"})},
+        {"software", isolation_refused, "expected the isolation kvm or nitro, found software",
+         labelled({"software"})},
+        {"software_and_kvm", isolation_refused, "found software", labelled({"kvm", "software"})},
+        {"software_zone_alone", isolation_refused, "found software",
+         labelled_one(kZone, {"software"})},
+        {"software_instance_alone", isolation_refused, "found software",
+         labelled_one(kInstance, {"software"})},
+        {"software_leaf_alone", isolation_refused, "found software",
+         labelled_one(kLeaf, {"software"})},
+        {"no_label", isolation_refused, "found unknown", labelled({"Casemate"})},
+        {"label_of_another_case", isolation_refused, "found unknown", labelled({"KVM"})},
+        {"leaf_alone_has_a_label", isolation_refused, "found unknown",
+         [](Forgery& forgery) {
+             forgery = plain({"Casemate"});
+             labelled_one(kLeaf, {"kvm"})(forgery);
+         }},
+        {"instance_alone_has_no_label", isolation_refused, "found unknown",
+         labelled_one(kInstance, {"Casemate"})},
+        {"amazon_under_another_root", isolation_refused, "found unknown",
+         [](Forgery& forgery) {
+             for (const Position position : {kRegion, kZone, kInstance, kLeaf}) {
+                 forgery.certificates[position].what.subject =
+                     name_in("Amazon", {"AWS"}, "Amazon " + std::to_string(position));
+             }
+         }},
+        {"aws_software",
+         isolation_refused,
+         "found software",
+         [](Forgery& forgery) {
+             forgery = plain({"AWS", "software"}, kMade, "Amazon");
+         },
+         {},
+         true},
+    };
+}
+
 }  // namespace
 
 std::vector<Case> policy_cases() {
     std::vector<Case> cases = measurement_cases();
+    const std::vector<Case> labels = label_cases();
+    cases.insert(cases.end(), labels.begin(), labels.end());
     const Bytes long_nonce(1024, 7);
     cases.insert(
         cases.end(),
@@ -143,50 +194,6 @@ std::vector<Case> policy_cases() {
              "expected the nonce nothing",
              {},
              nonce({})},
-            {"debug_by_pcr0", debug_refused, "PCR0 is zero",
-             [](Forgery& forgery) { forgery.contents.pcrs[0].fill(0); }},
-            {"debug_by_missing_pcr0", debug_refused, "PCR0 is not in the document",
-             [](Forgery& forgery) { forgery.contents.pcrs.erase(0); }},
-            {"debug_by_certificates", debug_refused, "certificates say debug",
-             labelled({"kvm", "debug"})},
-            {"debug_by_the_leaf_alone", debug_refused, "certificates say debug",
-             labelled_one(kLeaf, {"kvm", "debug"})},
-            {"debug_by_the_zone_alone", debug_refused, "certificates say debug",
-             labelled_one(kZone, {"kvm", "debug"})},
-            {"software", isolation_refused, "expected the isolation kvm or nitro, found software",
-             labelled({"software"})},
-            {"software_and_kvm", isolation_refused, "found software",
-             labelled({"kvm", "software"})},
-            {"software_zone_alone", isolation_refused, "found software",
-             labelled_one(kZone, {"software"})},
-            {"software_instance_alone", isolation_refused, "found software",
-             labelled_one(kInstance, {"software"})},
-            {"software_leaf_alone", isolation_refused, "found software",
-             labelled_one(kLeaf, {"software"})},
-            {"no_label", isolation_refused, "found unknown", labelled({"Casemate"})},
-            {"label_of_another_case", isolation_refused, "found unknown", labelled({"KVM"})},
-            {"leaf_alone_has_a_label", isolation_refused, "found unknown",
-             [](Forgery& forgery) {
-                 forgery = plain({"Casemate"});
-                 labelled_one(kLeaf, {"kvm"})(forgery);
-             }},
-            {"instance_alone_has_no_label", isolation_refused, "found unknown",
-             labelled_one(kInstance, {"Casemate"})},
-            {"amazon_under_another_root", isolation_refused, "found unknown",
-             [](Forgery& forgery) {
-                 for (const Position position : {kRegion, kZone, kInstance, kLeaf}) {
-                     forgery.certificates[position].what.subject =
-                         name_in("Amazon", {"AWS"}, "Amazon " + std::to_string(position));
-                 }
-             }},
-            {"aws_software",
-             isolation_refused,
-             "found software",
-             [](Forgery& forgery) {
-                 forgery = plain({"AWS", "software"}, kMade, "Amazon");
-             },
-             {},
-             true},
             {"nobody_accepted",
              isolation_refused,
              "of no kind, found kvm",

@@ -381,6 +381,7 @@ inline Bytes forge_payload(const Forgery& forgery, const std::vector<Bytes>& bun
         pcrs.emplace_back(uint_item(index), bytes_item(value));
     }
     std::vector<Bytes> certificates;
+    certificates.reserve(bundle.size());
     for (const Bytes& der : bundle) {
         certificates.push_back(bytes_item(der));
     }
