@@ -6,6 +6,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 
 #include "crypto/der.hpp"
@@ -19,6 +20,7 @@ namespace {
 using NewCertificate = Owned<X509, X509_free>;
 using NewName = Owned<X509_NAME, X509_NAME_free>;
 using Octets = Owned<ASN1_OCTET_STRING, ASN1_OCTET_STRING_free>;
+using NewGeneralName = Owned<GENERAL_NAME, GENERAL_NAME_free>;
 using KeyId = std::array<std::uint8_t, SHA_DIGEST_LENGTH>;
 
 constexpr std::size_t kMaxSerial = 20;
@@ -149,8 +151,57 @@ void add_key_usage(X509* certificate, const CertificateTemplate& what) {
     add(certificate, NID_key_usage, value.get(), what.key_usage_critical);
 }
 
-void add_extensions(X509* certificate, const CertificateTemplate& what, const PublicKey& subject,
-                    const PublicKey& issuer) {
+void add_extended_key_usage(X509* certificate) {
+    const Owned<EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free> value(EXTENDED_KEY_USAGE_new());
+    // This object is OpenSSL's own table's, and freeing it does nothing.
+    require(value && sk_ASN1_OBJECT_push(value.get(), OBJ_nid2obj(NID_server_auth)) > 0,
+            "make an extended key usage");
+    add(certificate, NID_ext_key_usage, value.get(), false);
+}
+
+// make_alternative_name decodes addresses itself; a host name has letters, digits and hyphens, and
+// an asterisk for its first label.
+Result<NewGeneralName> make_alternative_name(const AlternativeName& what) {
+    constexpr std::size_t kMaxHostName = 253;
+    NewGeneralName name(GENERAL_NAME_new());
+    require(name != nullptr, "make an alternative name");
+    if (what.kind == AlternativeName::Kind::ip) {
+        Octets address(a2i_IPADDRESS(what.value.c_str()));
+        if (!address || what.value.find('\0') != std::string::npos) {
+            return bad_template("expected an IP address as alternative name, found " + what.value);
+        }
+        GENERAL_NAME_set0_value(name.get(), GEN_IPADD, address.release());
+        return name;
+    }
+    const std::string_view host = what.value;
+    const std::string_view labels = host.starts_with("*.") ? host.substr(2) : host;
+    const bool plain = std::ranges::all_of(labels, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '.' || c == '_';
+    });
+    if (labels.empty() || host.size() > kMaxHostName || !plain) {
+        return bad_template("expected a host name as alternative name, found " + what.value);
+    }
+    Owned<ASN1_IA5STRING, ASN1_IA5STRING_free> text(ASN1_IA5STRING_new());
+    require(text && ASN1_STRING_set(text.get(), host.data(), static_cast<int>(host.size())) == 1,
+            "make an alternative name");
+    GENERAL_NAME_set0_value(name.get(), GEN_DNS, text.release());
+    return name;
+}
+
+Result<> add_alternative_names(X509* certificate, const CertificateTemplate& what) {
+    const Owned<GENERAL_NAMES, GENERAL_NAMES_free> names(GENERAL_NAMES_new());
+    require(names != nullptr, "make alternative names");
+    for (const AlternativeName& one : what.alternative_names) {
+        CASEMATE_TRY(NewGeneralName name, make_alternative_name(one));
+        require(sk_GENERAL_NAME_push(names.get(), name.release()) > 0, "make alternative names");
+    }
+    add(certificate, NID_subject_alt_name, names.get(), false);
+    return {};
+}
+
+Result<> add_extensions(X509* certificate, const CertificateTemplate& what,
+                        const PublicKey& subject, const PublicKey& issuer) {
     add_basic_constraints(certificate, what);
     if (what.with_authority_key_id) {
         add_authority_key_id(certificate, issuer);
@@ -162,6 +213,13 @@ void add_extensions(X509* certificate, const CertificateTemplate& what, const Pu
     if (what.key_usage != 0) {
         add_key_usage(certificate, what);
     }
+    if (what.for_tls_server) {
+        add_extended_key_usage(certificate);
+    }
+    if (!what.alternative_names.empty()) {
+        CASEMATE_CHECK(add_alternative_names(certificate, what));
+    }
+    return {};
 }
 
 }  // namespace
@@ -177,7 +235,7 @@ Result<Certificate> issue(const CertificateTemplate& what, const PublicKey& publ
     require(X509_set_pubkey(certificate.get(), KeyAccess::handle(public_key)) == 1,
             "set a certificate's public key");
     const PublicKey& issuer_key = issuer.key->public_key();
-    add_extensions(certificate.get(), what, public_key, issuer_key);
+    CASEMATE_CHECK(add_extensions(certificate.get(), what, public_key, issuer_key));
     if (X509_sign(certificate.get(), KeyAccess::handle(*issuer.key),
                   message_digest(issuer_key.curve())) <= 0) {
         return openssl_error(KeyAccess::failure_of(*issuer.key), "the issuer's key does not sign");

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
@@ -9,6 +11,15 @@
 #include "crypto/key.hpp"
 
 namespace casemate::crypto {
+
+// AlternativeName: what the subject is called besides its name (RFC 5280 4.2.1.6).
+struct AlternativeName {
+    // dns: ASCII, "example.com", or "*.example.com" for one label; ip: "192.0.2.1" or
+    // "2001:db8::1".
+    enum class Kind : std::uint8_t { dns, ip };
+    Kind kind = Kind::dns;
+    std::string value;
+};
 
 // CertificateTemplate: what a new certificate says. Everything is written as it stands here.
 struct CertificateTemplate {
@@ -27,6 +38,10 @@ struct CertificateTemplate {
     // (1)).
     bool with_subject_key_id = false;
     bool with_authority_key_id = false;
+    // Extended key usage (RFC 5280 4.2.1.12): for TLS servers, and for nothing else.
+    bool for_tls_server = false;
+    // Subject alternative names, not critical; left out where there are none.
+    std::vector<AlternativeName> alternative_names;
 };
 
 // Issuer: whose name and key sign.
@@ -38,8 +53,8 @@ struct Issuer {
 // issue makes an X.509 v3 certificate for the public key, signed by ECDSA with the digest of the
 // issuer's curve. A self-signed certificate has the issuer's own name and public key. Extensions
 // come in the order basic constraints, authority key identifier, subject key identifier, key usage
-// (formats.md 2.5). Errors: CryptoErrc bad_encoding for a template that can't be encoded,
-// library_failure, token_failure.
+// (formats.md 2.5), extended key usage, subject alternative names. Errors: CryptoErrc bad_encoding
+// for a template that can't be encoded, library_failure, token_failure.
 [[nodiscard]] Result<Certificate> issue(const CertificateTemplate& what,
                                         const PublicKey& public_key, const Issuer& issuer);
 

@@ -223,6 +223,9 @@ bool PublicKey::verifies(ByteView message, ByteView raw_signature) const {
 }
 
 bool PublicKey::verifies_der(ByteView message, ByteView der_signature) const {
+    if (state_->curve == Curve::other) {
+        return false;
+    }
     const DigestContext context(EVP_MD_CTX_new());
     require(context != nullptr, "make a digest context");
     const bool verified =

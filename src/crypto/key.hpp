@@ -37,13 +37,16 @@ public:
     // over message, hashed by the digest of the curve's size (P-384: SHA-384). A signature of any
     // other length, or a key that is on no curve, verifies nothing.
     [[nodiscard]] bool verifies(ByteView message, ByteView raw_signature) const;
+    // verifies_der is verifies for a signature in DER (RFC 3279 2.2.3), which has one encoding.
+    // verifies_digest_der is that for a message whose digest is given, of the size that the curve
+    // wants; one of any other size verifies nothing.
+    [[nodiscard]] bool verifies_der(ByteView message, ByteView der_signature) const;
+    [[nodiscard]] bool verifies_digest_der(ByteView digest, ByteView der_signature) const;
 
 private:
     friend struct KeyAccess;
     friend class Certificate;
     struct State;
-    // verifies_der is verifies for a signature in DER, on a key that is on a curve.
-    [[nodiscard]] bool verifies_der(ByteView message, ByteView der_signature) const;
     explicit PublicKey(std::shared_ptr<const State> state) : state_(std::move(state)) {}
     std::shared_ptr<const State> state_;
 };
@@ -58,6 +61,10 @@ public:
     // from_pem reads an unencrypted key (PKCS #8 or SEC 1) on one of the curves, whose public half
     // belongs to it. Errors: CryptoErrc bad_encoding.
     [[nodiscard]] static Result<PrivateKey> from_pem(ByteView pem);
+    // from_pkcs8 reads an unencrypted PKCS #8 PrivateKeyInfo (RFC 5208) in DER with nothing after
+    // it, as from_pem does. It costs more than a signature: whoever signs often keeps the key.
+    // Errors: CryptoErrc bad_encoding.
+    [[nodiscard]] static Result<PrivateKey> from_pkcs8(ByteView der);
     // from_token finds a key of a PKCS #11 token by its URI (RFC 7512), which may name the PIN
     // (pin-value) or its file (pin-source), and the token's module (module-path; else it is the one
     // that $PKCS11_MODULE_PATH names, else p11-kit's). Nobody is asked for a PIN. The module stays
@@ -71,10 +78,17 @@ public:
 
     // to_pem writes PKCS #8, unencrypted. Errors: CryptoErrc token_failure for a key of a token.
     [[nodiscard]] Result<SecretBytes> to_pem() const;
+    // to_pkcs8 writes it in DER. Errors: CryptoErrc token_failure for a key of a token.
+    [[nodiscard]] Result<SecretBytes> to_pkcs8() const;
     [[nodiscard]] const PublicKey& public_key() const { return public_key_; }
     // sign gives r ‖ s over message, hashed as PublicKey::verifies says. Errors: CryptoErrc
     // library_failure, token_failure.
     [[nodiscard]] Result<Bytes> sign(ByteView message) const;
+    // sign_der gives the signature in DER; sign_digest_der that over a message whose digest is
+    // given. Errors: CryptoErrc library_failure, token_failure; out_of_range for a digest whose
+    // size is not the one that the curve wants.
+    [[nodiscard]] Result<Bytes> sign_der(ByteView message) const;
+    [[nodiscard]] Result<Bytes> sign_digest_der(ByteView digest) const;
 
 private:
     friend struct KeyAccess;

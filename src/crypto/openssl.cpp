@@ -14,6 +14,10 @@ std::string_view describe(CryptoErrc code) {
             return "cryptographic library failure";
         case CryptoErrc::token_failure:
             return "token failure";
+        case CryptoErrc::out_of_range:
+            return "out of range";
+        case CryptoErrc::not_opened:
+            return "not opened";
     }
     return "unknown";
 }
@@ -39,6 +43,11 @@ Error openssl_error(CryptoErrc code, std::string sentence) {
         sentence += ')';
     }
     return Error(code, std::move(sentence));
+}
+
+Error closed() {
+    ERR_clear_error();
+    return Error(CryptoErrc::not_opened, "the ciphertext does not open with this key");
 }
 
 void require(bool succeeded, const char* what) {

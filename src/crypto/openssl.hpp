@@ -38,6 +38,10 @@ int no_password(char* buffer, int size, int writing, void* user);
 // thread, oldest first; the queue is empty afterwards, so that no reason is told twice.
 [[nodiscard]] Error openssl_error(CryptoErrc code, std::string sentence);
 
+// closed is the one error of every ciphertext that does not open; OpenSSL's reasons are forgotten,
+// for they would tell an attacker how far his forgery got.
+[[nodiscard]] Error closed();
+
 // require ends the process when a call failed that only fails for want of memory or because the
 // library is broken: going on with a wrong digest would be worse.
 void require(bool succeeded, const char* what);
