@@ -131,6 +131,10 @@ Result<json::value> parse_text(std::string_view text) {
     }
     code.clear();
     json::value value = json::parse(json::string_view(text.data(), text.size()), code, {}, options);
+    if (code == json::error::too_deep) {
+        return Error(PolicyErrc::syntax, "expected JSON nested at most " +
+                                             std::to_string(kMaxDepth) + " deep, found more");
+    }
     if (code) {
         return Error(PolicyErrc::syntax, "expected JSON: " + code.message());
     }

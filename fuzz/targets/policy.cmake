@@ -1,0 +1,1 @@
+add_fuzz_target(policy casemate_policy)
