@@ -112,8 +112,10 @@ std::string AuthorizationReport::print() const {
     return out;
 }
 
-bool keeps_control(const Sources& sources, Request request) {
+bool keeps_control(Sources sources, Request request) {
     request.action = "kms:PutKeyPolicy";
+    // Grants don't reach as far as policies.
+    sources.granted = false;
     const Authorization authorization = authorize(sources, request);
     if (authorization.decision != Decision::implicit_deny || sources.key_policy == nullptr) {
         return authorization.allowed();

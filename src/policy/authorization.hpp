@@ -71,9 +71,9 @@ struct AuthorizationReport {
 
 // keeps_control answers PutKeyPolicy's and CreateKey's lockout safety check: under sources, whose
 // key_policy is the new one, could the request's principal call kms:PutKeyPolicy again? The
-// request's action does not matter. A policy that lets the principal's account, which owns the key,
-// decide keeps control too, unless it denies the principal.
-[[nodiscard]] bool keeps_control(const Sources& sources, Request request);
+// request's action does not matter, nor do grants. A policy that lets the principal's account,
+// which owns the key, decide keeps control too, unless it denies the principal.
+[[nodiscard]] bool keeps_control(Sources sources, Request request);
 
 // meets_constraint looks at a grant's EncryptionContextEquals (given must be wanted exactly) or,
 // with subset, EncryptionContextSubset (given must have all of wanted). Case matters.

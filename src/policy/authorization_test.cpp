@@ -203,6 +203,8 @@ TEST(KeepsControl, AsksForPutKeyPolicy) {
         "Action":"kms:*","Resource":"*","Condition":
         {"StringEquals":{"kms:RecipientAttestation:PCR0":"ab"}}}})";
     EXPECT_FALSE(keeps(to_enclaves, kAlice));
+    const Policy policy = parse(only_use, Kind::key_policy);
+    EXPECT_FALSE(keeps_control({&policy, nullptr, kAccount, true}, request(kAlice, "kms:Sign")));
 }
 
 TEST(Constraint, ComparesContexts) {

@@ -87,6 +87,7 @@ Result<Pattern> Pattern::parse(std::string_view text, Syntax syntax) {
     const bool has_escapes = syntax.variables && text.find("${") != std::string_view::npos;
     pattern.is_plain_ =
         !has_wildcards && !has_escapes && !pattern.has_variables_ && !syntax.ignore_case;
+    pattern.is_everything_ = syntax.wildcards && text == "*";
     return pattern;
 }
 
@@ -165,6 +166,9 @@ std::optional<Pattern::Glob> Pattern::expand(const Context& context) const {
 }
 
 Match Pattern::matches(std::string_view value, const Context& context) const {
+    if (is_everything_) {
+        return Match::yes;
+    }
     if (is_plain_) {
         return value == text_ ? Match::yes : Match::no;
     }

@@ -72,6 +72,8 @@ private:
     bool has_variables_ = false;
     // Where there are neither variables nor wildcards nor letters to fold, matching is comparing.
     bool is_plain_ = false;
+    // "*" alone matches everything.
+    bool is_everything_ = false;
 };
 
 }  // namespace casemate::policy

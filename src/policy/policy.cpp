@@ -107,6 +107,7 @@ std::string listed(const std::vector<std::string>& texts) {
 
 std::string listed(const std::vector<Pattern>& patterns) {
     std::vector<std::string> texts;
+    texts.reserve(patterns.size());
     for (const Pattern& pattern : patterns) {
         texts.push_back(pattern.text());
     }

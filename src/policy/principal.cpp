@@ -50,30 +50,6 @@ void read_sts(std::string_view resource, Caller& caller) {
     }
 }
 
-Naming naming_of(std::string_view text, const Caller& caller) {
-    if (text == "*" || text == caller.arn) {
-        return Naming::itself;
-    }
-    if (caller.kind == Caller::Kind::other) {
-        return Naming::none;
-    }
-    const Naming by_account = caller.kind == Caller::Kind::root ? Naming::itself : Naming::account;
-    if (is_account(text)) {
-        return text == caller.account ? by_account : Naming::none;
-    }
-    const Caller named = Caller::of(text);
-    if (named.account != caller.account || named.partition != caller.partition) {
-        return Naming::none;
-    }
-    if (named.kind == Caller::Kind::root) {
-        return by_account;
-    }
-    const bool is_role_of_session = named.kind == Caller::Kind::role &&
-                                    caller.kind == Caller::Kind::session &&
-                                    named.name == caller.name;
-    return is_role_of_session ? Naming::itself : Naming::none;
-}
-
 }  // namespace
 
 Caller Caller::of(std::string_view arn) {
@@ -109,30 +85,59 @@ std::string_view Principals::name_of(Type type) {
 }
 
 Result<> Principals::add(Type type, std::string_view text) {
-    if (type == Type::aws && text != "*" && !is_account(text)) {
-        if (text.find_first_of("*?") != std::string_view::npos) {
+    if (text.empty()) {
+        return Error(PolicyErrc::invalid_principal, "expected a principal, found an empty text");
+    }
+    if (type == Type::aws) {
+        const Caller caller = Caller::of(text);
+        const bool is_bare = policy::is_account(text);
+        const bool is_everyone = text == "*";
+        if (!is_everyone && text.find_first_of("*?") != std::string_view::npos) {
             return Error(
                 PolicyErrc::invalid_principal,
                 "expected a principal without wildcards, or \"*\" alone, found " + quoted(text));
         }
-        if (Caller::of(text).kind == Caller::Kind::other) {
+        if (!is_everyone && !is_bare && caller.kind == Caller::Kind::other) {
             return Error(PolicyErrc::invalid_principal,
                          "expected \"*\", an account's id or the ARN of an account's root, a user, "
                          "a role or a session, found " +
                              quoted(text));
         }
-    }
-    if (text.empty()) {
-        return Error(PolicyErrc::invalid_principal, "expected a principal, found an empty text");
+        named_.push_back({is_everyone, is_bare || caller.kind == Caller::Kind::root,
+                          caller.kind == Caller::Kind::role, caller.kind == Caller::Kind::session,
+                          std::string(text), std::string(caller.partition),
+                          std::string(is_bare ? text : caller.account), std::string(caller.name)});
     }
     texts_[static_cast<std::size_t>(type)].emplace_back(text);
     return {};
 }
 
+// is_role_of tells whether both are, or are sessions of, one role.
+bool Principals::is_role_of(const Named& named, const Caller& caller) {
+    return caller.kind == Caller::Kind::session && named.account == caller.account &&
+           named.partition == caller.partition && named.name == caller.name;
+}
+
+Naming Principals::naming_of(const Named& named, const Caller& caller) {
+    if (named.is_everyone || named.text == caller.arn) {
+        return Naming::itself;
+    }
+    if (caller.kind == Caller::Kind::other) {
+        return Naming::none;
+    }
+    if (named.is_account) {
+        const bool is_his = named.account == caller.account &&
+                            (named.partition.empty() || named.partition == caller.partition);
+        const bool is_root = caller.kind == Caller::Kind::root;
+        return !is_his ? Naming::none : (is_root ? Naming::itself : Naming::account);
+    }
+    return named.is_role && is_role_of(named, caller) ? Naming::itself : Naming::none;
+}
+
 Naming Principals::names(const Caller& caller) const {
     Naming best = Naming::none;
-    for (const std::string& text : texts(Type::aws)) {
-        best = std::max(best, naming_of(text, caller));
+    for (const Named& named : named_) {
+        best = std::max(best, naming_of(named, caller));
         if (best == Naming::itself) {
             break;
         }
@@ -144,19 +149,13 @@ bool Principals::spares(const Caller& caller) const {
     if (names(caller) != Naming::itself) {
         return false;
     }
-    const auto& listed = texts(Type::aws);
-    const auto is_himself = [&caller](const std::string& text) {
-        return text == "*" || text == caller.arn;
-    };
-    if (caller.kind != Caller::Kind::session ||
-        std::any_of(listed.begin(), listed.end(), is_himself)) {
-        return true;
-    }
-    return std::none_of(listed.begin(), listed.end(), [&caller](const std::string& text) {
-        const Caller named = Caller::of(text);
-        return named.kind == Caller::Kind::session && named.partition == caller.partition &&
-               named.account == caller.account && named.name == caller.name;
-    });
+    const bool is_named_himself = std::any_of(
+        named_.begin(), named_.end(),
+        [&caller](const Named& named) { return named.is_everyone || named.text == caller.arn; });
+    return is_named_himself ||
+           std::none_of(named_.begin(), named_.end(), [&caller](const Named& named) {
+               return named.is_session && is_role_of(named, caller);
+           });
 }
 
 }  // namespace casemate::policy

@@ -1,6 +1,8 @@
 // Principals: who calls, and whom a policy names.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -64,7 +66,25 @@ public:
     [[nodiscard]] bool spares(const Caller& caller) const;
 
 private:
-    std::vector<std::string> texts_[kTypes];
+    // Named: a principal of type aws, taken apart once.
+    struct Named {
+        bool is_everyone = false;
+        // A root user's account, however it was written.
+        bool is_account = false;
+        bool is_role = false;
+        bool is_session = false;
+        std::string text;
+        // Empty for an account's bare id, which is of any partition.
+        std::string partition;
+        std::string account;
+        std::string name;
+    };
+
+    [[nodiscard]] static bool is_role_of(const Named& named, const Caller& caller);
+    [[nodiscard]] static Naming naming_of(const Named& named, const Caller& caller);
+
+    std::vector<Named> named_;
+    std::array<std::vector<std::string>, kTypes> texts_;
 };
 
 }  // namespace casemate::policy
