@@ -38,8 +38,9 @@ public:
 
     // run runs one statement whose parameters are $1, $2, … in the order of the list, each used at
     // least once. Statements are prepared once a connection and text. A column's type is the one it
-    // was declared with: BIGINT, TEXT or BLOB. Errors: StoreErrc exists (a unique column),
-    // not_found (a foreign key), unavailable, damaged, bad_text.
+    // was declared with: BIGINT, TEXT or BLOB. Outside a transaction it is for reading: where a
+    // connection is lost, the statement is run again on the next. Errors: StoreErrc exists (a
+    // unique column), not_found (a foreign key), unavailable, damaged, bad_text.
     [[nodiscard]] Result<Outcome> run(std::string_view sql, std::span<const Value> parameters);
     // The same, of values in braces.
     [[nodiscard]] Result<Outcome> run(std::string_view sql,
@@ -57,6 +58,9 @@ public:
     // adapted gives the statement that makes tables in this database: in the common text the types
     // are BIGINT, TEXT and BLOB.
     [[nodiscard]] virtual std::string adapted(std::string_view definition) const = 0;
+
+    // has_table tells whether there is a table. Errors: those of run.
+    [[nodiscard]] virtual Result<bool> has_table(std::string_view name) = 0;
 
 protected:
     Database() = default;
