@@ -43,9 +43,9 @@ struct Envelope {
 
 // read decodes an envelope with nothing after it, in KMS's two forms, in DER, and in what lies
 // between: each constructed element down to the encrypted content may have either kind of length.
-// Definite lengths are in their shortest form. Versions and algorithms are exactly write's, the
-// recipient's identifier has 1 to 64 bytes, the encrypted key 256 to 512. Errors: CryptoErrc
-// bad_encoding.
+// Definite lengths are in their shortest form. Versions and algorithms are exactly write's, but
+// that SHA-256 may come without its NULL parameters; the recipient's identifier has 1 to 64 bytes,
+// the encrypted key 256 to 512. Errors: CryptoErrc bad_encoding.
 [[nodiscard]] Result<Envelope> read(ByteView ber);
 
 // seal_for makes an envelope that only the recipient's private key opens, with a fresh content key

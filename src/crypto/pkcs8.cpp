@@ -1,6 +1,7 @@
 #include "crypto/pkcs8.hpp"
 
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include "crypto/der.hpp"
@@ -15,6 +16,7 @@ using PrivateKeyInfo = Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
 
 // RSA of 4096 bits takes 2.4 KiB.
 constexpr std::size_t kMaxDer = 16UL * 1024;
+constexpr std::size_t kMaxPem = 64UL * 1024;
 
 }  // namespace
 
@@ -32,6 +34,18 @@ Result<EvpKey> read_pkcs8(ByteView der) {
     }
     // A decoder that was tried before the one that fitted may have left its reasons.
     ERR_clear_error();
+    return key;
+}
+
+Result<EvpKey> read_pem_key(ByteView pem) {
+    const Bio bio(pem.size() <= kMaxPem ? BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))
+                                        : nullptr);
+    EvpKey key(bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr) : nullptr);
+    if (!key) {
+        return openssl_error(
+            CryptoErrc::bad_encoding,
+            "expected an unencrypted private key in PEM, found none that can be read");
+    }
     return key;
 }
 

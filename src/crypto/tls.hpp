@@ -47,7 +47,7 @@ struct ServerCertificate {
 // make_tls_server makes a key and a certificate for it, signed by the authority: no CA, for digital
 // signatures and TLS servers, with a random serial number. Errors: CryptoErrc out_of_range for
 // another curve and for no names; issue's, PrivateKey::generate's.
-[[nodiscard]] Result<TlsIdentity> make_tls_server(const ServerCertificate& what,
+[[nodiscard]] Result<TlsIdentity> make_tls_server(const ServerCertificate& server,
                                                   const TlsIdentity& authority);
 
 // TlsServerContext: a certificate with its key and the rules of all connections of a server: TLS

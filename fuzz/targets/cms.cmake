@@ -1,0 +1,1 @@
+add_fuzz_target(cms casemate_crypto)
