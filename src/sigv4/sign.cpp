@@ -27,10 +27,14 @@ Headers added_headers(const Credential& credential, const Signing& signing,
     return added;
 }
 
-Result<CanonicalHeaders> headers_to_sign(const RequestView& request, const Headers& added) {
+Result<CanonicalHeaders> all_headers(const RequestView& request, const Headers& added) {
     Headers all(request.headers.begin(), request.headers.end());
     all.insert(all.end(), added.begin(), added.end());
-    CASEMATE_TRY(CanonicalHeaders headers, CanonicalHeaders::from(all));
+    return CanonicalHeaders::from(all);
+}
+
+Result<CanonicalHeaders> headers_to_sign(const RequestView& request, const Headers& added) {
+    CASEMATE_TRY(CanonicalHeaders headers, all_headers(request, added));
     if (headers.find("host") == nullptr) {
         return Error(SigErrc::malformed_request, "expected a Host header, found none");
     }
@@ -56,6 +60,9 @@ Result<Headers> sign(const RequestView& request, const Credential& credential,
     }
     CASEMATE_CHECK(check_method(request.method));
     CASEMATE_TRY(const CanonicalTarget target, CanonicalTarget::from(request.target));
+    if (auto in_query = refuse_query_signature(target); !in_query) {
+        return Error(SigErrc::malformed_request, in_query.error().detail());
+    }
     CASEMATE_TRY(const CanonicalHeaders headers, headers_to_sign(request, added));
 
     Authorization authorization;
@@ -74,9 +81,10 @@ Result<Headers> sign(const RequestView& request, const Credential& credential,
     const SecretBytes signature =
         crypto::hmac(crypto::MacAlgorithm::hmac_sha256, key.view(), as_bytes(to_sign));
     authorization.signature.assign(signature.view().begin(), signature.view().end());
-    // What verify would not read is not sent.
-    CASEMATE_CHECK(parse_authorization(authorization.text()));
     added.emplace_back("Authorization", authorization.text());
+    // What verify would not read is not sent.
+    CASEMATE_CHECK(parse_authorization(added.back().second));
+    CASEMATE_CHECK(all_headers(request, added));
     return added;
 }
 

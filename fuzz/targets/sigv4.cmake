@@ -1,0 +1,1 @@
+add_fuzz_target(sigv4 casemate_sigv4)
