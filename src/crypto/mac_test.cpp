@@ -109,6 +109,7 @@ TEST(Mac, VerifiesTheWholeCodeOnly) {
 
 TEST(Mac, ThreadsDontDisturbEachOther) {
     std::vector<std::thread> threads;
+    threads.reserve(vectors().size());
     for (const Vector& vector : vectors()) {
         threads.emplace_back([&vector] {
             for (int i = 0; i < 2000; ++i) {

@@ -114,6 +114,7 @@ TEST(SigningKeyCache, AKeyInUseOutlivesItsEntry) {
 TEST(SigningKeyCache, ManyThreads) {
     SigningKeyCache cache(3);
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int thread = 0; thread < 4; ++thread) {
         threads.emplace_back([&cache, thread] {
             for (int i = 0; i < 500; ++i) {

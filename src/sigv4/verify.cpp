@@ -1,7 +1,6 @@
 #include "sigv4/verify.hpp"
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <utility>
 
@@ -180,14 +179,19 @@ Result<> check_signature(const Authorization& authorization, const CanonicalHead
     return {};
 }
 
-}  // namespace
+// ReadRequest: a request taken apart, of a right form, for here and for now.
+struct ReadRequest {
+    CanonicalTarget target;
+    CanonicalHeaders headers;
+    Authorization authorization;
+    std::chrono::sys_seconds time;
+};
 
-Result<SignedBy> verify(const RequestView& request, const Lookup& lookup,
-                        const Expectations& expectations, codec::Milliseconds now,
-                        SigningKeyCache* cache) {
+Result<ReadRequest> read_request(const RequestView& request, const Expectations& expectations,
+                                 codec::Milliseconds now) {
     CASEMATE_CHECK(check_method(request.method));
-    CASEMATE_TRY(const CanonicalTarget target, CanonicalTarget::from(request.target));
-    CASEMATE_TRY(const CanonicalHeaders headers, CanonicalHeaders::from(request.headers));
+    CASEMATE_TRY(CanonicalTarget target, CanonicalTarget::from(request.target));
+    CASEMATE_TRY(CanonicalHeaders headers, CanonicalHeaders::from(request.headers));
     CASEMATE_CHECK(refuse_query_signature(target));
     CASEMATE_CHECK(check_single(headers));
     CASEMATE_TRY(Authorization authorization, read_authorization(headers));
@@ -195,14 +199,25 @@ Result<SignedBy> verify(const RequestView& request, const Lookup& lookup,
     CASEMATE_CHECK(check_signed_headers(headers, authorization.signed_headers, when.header));
     CASEMATE_CHECK(check_scope(authorization.scope, expectations));
     CASEMATE_CHECK(check_time(when.time, authorization.scope, expectations.window, now));
+    return ReadRequest{std::move(target), std::move(headers), std::move(authorization), when.time};
+}
+
+}  // namespace
+
+Result<SignedBy> verify(const RequestView& request, const Lookup& lookup,
+                        const Expectations& expectations, codec::Milliseconds now,
+                        SigningKeyCache* cache) {
+    CASEMATE_TRY(ReadRequest read, read_request(request, expectations, now));
+    Authorization& authorization = read.authorization;
     const auto digest = crypto::sha256(request.body);
-    CASEMATE_CHECK(check_content_hash(headers, digest));
-    const std::string to_sign = string_to_sign(
-        when.time, authorization.scope,
-        canonical_request(request.method, target, headers, authorization.signed_headers, digest));
-    CASEMATE_CHECK(check_signature(authorization, headers, to_sign, lookup, cache));
+    CASEMATE_CHECK(check_content_hash(read.headers, digest));
+    const std::string to_sign =
+        string_to_sign(read.time, authorization.scope,
+                       canonical_request(request.method, read.target, read.headers,
+                                         authorization.signed_headers, digest));
+    CASEMATE_CHECK(check_signature(authorization, read.headers, to_sign, lookup, cache));
     return SignedBy{std::move(authorization.access_key_id), std::move(authorization.signed_headers),
-                    when.time, std::move(authorization.scope)};
+                    read.time, std::move(authorization.scope)};
 }
 
 }  // namespace casemate::sigv4

@@ -83,7 +83,7 @@ TEST(Verify, HeadersMayComeInAnotherOrderAndCase) {
         std::transform(name.begin(), name.end(), name.begin(), [](char c) {
             return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
         });
-        value = " " + value + "\t";
+        value.insert(0, " ").append("\t");
     }
     EXPECT_TRUE(verify_example(request).ok());
 }
@@ -370,6 +370,7 @@ TEST(Verify, ManyThreadsWithOneCache) {
     SigningKeyCache cache(2);
     const OwnedRequest request = signed_request();
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int thread = 0; thread < 4; ++thread) {
         threads.emplace_back([&] {
             for (int i = 0; i < 200; ++i) {
