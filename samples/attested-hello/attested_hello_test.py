@@ -305,7 +305,8 @@ class Client(unittest.TestCase):
 
     def test_no_enclave(self):
         with contextlib.redirect_stderr(io.StringIO()) as errors:
-            status = client.main(["--cid", "16", "--eif", "e", "--root", "r", "hello"])
+            status = client.main(["--cid", "16", "--wait", "0", "--eif", "e", "--root", "r",
+                                  "hello"])
         self.assertEqual(status, 2)
         self.assertIn("expected an enclave's socket", errors.getvalue())
 

@@ -141,8 +141,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description="Say something to an enclave that proves what it is.")
     parser.add_argument("--cid", type=int, required=True, help="the enclave's context id")
     parser.add_argument("--port", type=int, default=5000, help="the program's vsock port")
-    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS",
-                        help="try that long until the program listens")
+    parser.add_argument("--wait", type=float, default=30, metavar="SECONDS",
+                        help="try that long until the program listens (default 30)")
     parser.add_argument("--eif", required=True, help="the image that the enclave must run")
     parser.add_argument("--root", required=True, help="the authority's root certificate, PEM")
     parser.add_argument("--allow-isolation", action="append", default=[], metavar="LEVEL",
