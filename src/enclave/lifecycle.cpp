@@ -170,10 +170,11 @@ End conclude(const Evidence& evidence) {
         return machine_end(*evidence.machine_exit);
     }
     for (const EndedProcess& process : evidence.processes) {
+        const std::string& words =
+            process.name == kModuleProgram ? evidence.module_last_words : evidence.last_words;
         return {EndKind::process_ended,
                 process.name + " ended with " + process.status.text() +
-                    (evidence.last_words.empty() ? " and did not say why"
-                                                 : "; its last words: " + evidence.last_words),
+                    (words.empty() ? " and did not say why" : "; its last words: " + words),
                 {},
                 {}};
     }

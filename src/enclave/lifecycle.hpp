@@ -61,6 +61,9 @@ private:
 // most limit characters stay.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t limit);
 
+// The security module's program, as its process is named and its lines begin.
+inline constexpr std::string_view kModuleProgram = "casemate-nsm";
+
 // EndedProcess: a process of the enclave that ended before anybody ended it.
 struct EndedProcess {
     std::string name;
@@ -80,7 +83,9 @@ struct Evidence {
     std::string panic_line;
     std::optional<machine::Exited> machine_exit;
     std::vector<EndedProcess> processes;
-    // The last line that any process of the enclave printed.
+    // The last line that the security module printed, which has its name before it, and that any
+    // other process did: all print into one log.
+    std::string module_last_words;
     std::string last_words;
     // The control socket broke: how.
     std::string control_failure;

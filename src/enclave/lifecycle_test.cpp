@@ -110,9 +110,16 @@ TEST(Conclude, EachSingleCauseIsNamed) {
     Evidence silent;
     silent.processes.push_back({"casemate-vmm", ExitStatus{4, 0}});
     EXPECT_EQ(conclude(silent).reason, "casemate-vmm ended with exit status 4 and did not say why");
+    silent.module_last_words = "casemate-nsm: certificate not taken";
+    EXPECT_EQ(conclude(silent).reason, "casemate-vmm ended with exit status 4 and did not say why");
     silent.last_words = "no room";
     EXPECT_EQ(conclude(silent).reason,
               "casemate-vmm ended with exit status 4; its last words: no room");
+    silent.processes.front().name = "casemate-nsm";
+    EXPECT_EQ(
+        conclude(silent).reason,
+        "casemate-nsm ended with exit status 4; its last words: casemate-nsm: certificate not "
+        "taken");
 }
 
 }  // namespace

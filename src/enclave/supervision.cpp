@@ -647,7 +647,9 @@ void Supervision::on_log(ByteView bytes) {
     log_.write(bytes);
     for (const std::uint8_t byte : bytes) {
         if (byte == '\n') {
-            evidence_.last_words = printable(log_line_, kMaxReason);
+            std::string& words = log_line_.starts_with(kModuleProgram) ? evidence_.module_last_words
+                                                                       : evidence_.last_words;
+            words = printable(log_line_, kMaxReason);
             log_line_.clear();
         } else if (log_line_.size() < kMaxReason) {
             log_line_.push_back(static_cast<char>(byte));

@@ -6,6 +6,7 @@
 
 #include "base/os_error.hpp"
 #include "enclave/errors.hpp"
+#include "enclave/lifecycle.hpp"
 
 namespace casemate::enclave {
 
@@ -52,7 +53,7 @@ std::vector<std::string> supervisor_environment(const Paths& paths) {
 }
 
 Result<NamedProcess> start_nsm(const Paths& paths, int log, UniqueFd& control) {
-    return spawn_with_control(paths, "casemate-nsm", log, control);
+    return spawn_with_control(paths, std::string(kModuleProgram), log, control);
 }
 
 Result<VmmLink> start_direct(const VmmRequest& request) {

@@ -120,7 +120,8 @@ void take_certificate(const Packet& packet, const std::set<Bytes>& asked) {
     for (const auto& attribute : fields.subject) {
         name += " " + attribute.type + "=" + attribute.value;
     }
-    std::fprintf(stderr, "certified:%s, serial %s\n", name.c_str(), to_hex(fields.serial).c_str());
+    std::fprintf(stderr, "casemate-nsm: certified:%s, serial %s\n", name.c_str(),
+                 to_hex(fields.serial).c_str());
 }
 
 [[noreturn]] void renew_for_ever() {
