@@ -8,14 +8,15 @@ namespace casemate::crypto {
 
 namespace {
 
+// algorithm is looked up once: EVP_sha256() and its like are looked up anew for each message, which
+// costs more than hashing a short one.
 template <std::size_t Size>
 const EVP_MD* algorithm() {
-    if constexpr (Size == 48) {
-        return EVP_sha384();
-    } else {
-        static_assert(Size == 32);
-        return EVP_sha256();
-    }
+    static_assert(Size == 32 || Size == 48);
+    static const Owned<EVP_MD, EVP_MD_free> fetched(
+        EVP_MD_fetch(nullptr, Size == 32 ? "SHA256" : "SHA384", nullptr));
+    require(fetched != nullptr, "find a digest");
+    return fetched.get();
 }
 
 }  // namespace

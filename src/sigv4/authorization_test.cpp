@@ -42,9 +42,11 @@ TEST(Authorization, Reads) {
 TEST(Authorization, PartsComeInAnyOrderAndSpacing) {
     const std::string credential = std::string("Credential=") + kCredential;
     const std::string signature = std::string("Signature=") + kDigits;
-    for (const std::string& value :
-         {"AWS4-HMAC-SHA256 " + signature + "," + credential + ",SignedHeaders=host",
-          "AWS4-HMAC-SHA256  SignedHeaders=host ,\t" + credential + " , " + signature + " "}) {
+    std::string tight = "AWS4-HMAC-SHA256 ";
+    tight.append(signature).append(",").append(credential).append(",SignedHeaders=host");
+    std::string loose = "AWS4-HMAC-SHA256  SignedHeaders=host ,\t";
+    loose.append(credential).append(" , ").append(signature).append(" ");
+    for (const std::string& value : {tight, loose}) {
         const auto result = parse_authorization(value);
         ASSERT_TRUE(result.ok()) << result.error().message();
         EXPECT_EQ(result->access_key_id, "AKIDEXAMPLE");

@@ -1,6 +1,7 @@
 #include "sigv4/text.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/bytes.hpp"
 
@@ -10,9 +11,25 @@ namespace {
 
 constexpr std::string_view kSpaces = " \t";
 
-bool is_alphanumeric(char character) {
-    return (character >= '0' && character <= '9') || (character >= 'A' && character <= 'Z') ||
-           (character >= 'a' && character <= 'z');
+// Set: bytes, for one look a byte of a header.
+using Set = std::array<bool, 256>;
+
+constexpr Set alphanumeric_and(std::string_view marks) {
+    Set set{};
+    for (std::size_t i = 0; i < set.size(); ++i) {
+        set[i] = (i >= '0' && i <= '9') || (i >= 'A' && i <= 'Z') || (i >= 'a' && i <= 'z');
+    }
+    for (const char mark : marks) {
+        set[static_cast<std::uint8_t>(mark)] = true;
+    }
+    return set;
+}
+
+constexpr Set kToken = alphanumeric_and("!#$%&'*+-.^_`|~");
+constexpr Set kUnreserved = alphanumeric_and("-._~");
+
+bool is_in(const Set& set, char character) {
+    return set[static_cast<std::uint8_t>(character)];
 }
 
 }  // namespace
@@ -40,7 +57,7 @@ std::string fold(std::string_view text) {
     folded.reserve(text.size());
     bool in_space = false;
     for (const char character : trim(text)) {
-        const bool is_space = kSpaces.find(character) != std::string_view::npos;
+        const bool is_space = character == ' ' || character == '\t';
         if (!is_space) {
             folded += character;
         } else if (!in_space) {
@@ -52,20 +69,16 @@ std::string fold(std::string_view text) {
 }
 
 bool is_token(std::string_view text) {
-    constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char character) {
-        return is_alphanumeric(character) || kMarks.find(character) != std::string_view::npos;
-    });
+    return !text.empty() && std::all_of(text.begin(), text.end(),
+                                        [](char character) { return is_in(kToken, character); });
 }
 
 std::string percent_encode(std::string_view text, std::string_view also) {
-    constexpr std::string_view kMarks = "-._~";
     constexpr std::string_view kDigits = "0123456789ABCDEF";
     std::string encoded;
     encoded.reserve(text.size());
     for (const char character : text) {
-        if (is_alphanumeric(character) || kMarks.find(character) != std::string_view::npos ||
-            also.find(character) != std::string_view::npos) {
+        if (is_in(kUnreserved, character) || also.find(character) != std::string_view::npos) {
             encoded += character;
             continue;
         }
