@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "crypto/der.hpp"
+#include "crypto/der_writer.hpp"
 #include "crypto/digest.hpp"
 #include "crypto/openssl.hpp"
 #include "crypto/random.hpp"
@@ -61,23 +62,6 @@ void append(Bytes& out, ByteView bytes) {
     out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
-// append_element writes an element of definite length.
-void append_element(Bytes& out, std::uint8_t tag, ByteView content) {
-    constexpr std::size_t kShort = 0x80;
-    out.push_back(tag);
-    if (content.size() < kShort) {
-        out.push_back(static_cast<std::uint8_t>(content.size()));
-    } else {
-        Bytes length;
-        for (std::size_t rest = content.size(); rest != 0; rest >>= 8U) {
-            length.insert(length.begin(), static_cast<std::uint8_t>(rest));
-        }
-        out.push_back(static_cast<std::uint8_t>(kShort | length.size()));
-        append(out, length);
-    }
-    append(out, content);
-}
-
 void open_indefinite(Bytes& out, std::uint8_t tag) {
     out.push_back(tag);
     out.push_back(kIndefinite);
@@ -92,12 +76,12 @@ void close_indefinite(Bytes& out) {
 void append_recipient(Bytes& out, const Envelope& envelope) {
     Bytes fields;
     append(fields, kVersion2);
-    append_element(fields, kSubjectKeyIdentifier, envelope.recipient_id);
+    der::append_element(fields, kSubjectKeyIdentifier, envelope.recipient_id);
     append(fields, kOaepSha256);
-    append_element(fields, der::kOctetString, envelope.encrypted_key);
+    der::append_element(fields, der::kOctetString, envelope.encrypted_key);
     Bytes recipient;
-    append_element(recipient, der::kSequence, fields);
-    append_element(out, der::kSet, recipient);
+    der::append_element(recipient, der::kSequence, fields);
+    der::append_element(out, der::kSet, recipient);
 }
 
 void append_content(Bytes& out, const Envelope& envelope) {
@@ -107,12 +91,12 @@ void append_content(Bytes& out, const Envelope& envelope) {
     append(out, envelope.iv);
     ByteView rest = envelope.ciphertext;
     if (rest.size() <= kMaxPrimitive) {
-        append_element(out, kEncryptedPrimitive, rest);
+        der::append_element(out, kEncryptedPrimitive, rest);
     } else {
         open_indefinite(out, kEncryptedConstructed);
         while (!rest.empty()) {
             const std::size_t piece = std::min(rest.size(), kMaxPrimitive);
-            append_element(out, der::kOctetString, rest.first(piece));
+            der::append_element(out, der::kOctetString, rest.first(piece));
             rest = rest.subspan(piece);
         }
         close_indefinite(out);

@@ -1,9 +1,13 @@
 // Keys on curves in PKCS #8, and ECDSA signatures in DER.
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 
+#include "crypto/der.hpp"
 #include "crypto/key_access.hpp"
 #include "crypto/openssl.hpp"
 #include "crypto/pkcs8.hpp"
@@ -28,6 +32,67 @@ KeyContext make_context(EVP_PKEY* key) {
 // The longest signature has two numbers of 66 bytes, with a tag, a length and a sign each.
 constexpr std::size_t kMaxDerSignature = 160;
 
+const char* group_of(Curve curve) {
+    switch (curve) {
+        case Curve::p256:
+            return SN_X9_62_prime256v1;
+        case Curve::p384:
+            return SN_secp384r1;
+        case Curve::p521:
+            return SN_secp521r1;
+        case Curve::other:
+            break;
+    }
+    return nullptr;
+}
+
+struct KeyPair {
+    EvpKey key;
+    PublicKey public_key;
+};
+
+// read_written reads the form that to_pkcs8 writes: an ECPrivateKey (RFC 5915) without parameters
+// and with the public key. Nothing for any other form, which OpenSSL's decoder is to judge.
+std::optional<KeyPair> read_written(ByteView der) {
+    constexpr std::uint8_t kPublicKey = 0xa1;
+    const auto parts = split_pkcs8(der);
+    der::Row outside(parts ? parts->key : ByteView());
+    const auto whole = outside.next_if(der::kSequence);
+    der::Row row(whole ? whole->content : ByteView());
+    const auto version = row.next_if(der::kInteger);
+    const auto number = row.next_if(der::kOctetString);
+    const auto wrapper = row.next_if(kPublicKey);
+    if (!version || version->content.size() != 1 || version->content[0] != 1 || !number ||
+        !wrapper || !row.empty()) {
+        return std::nullopt;
+    }
+    auto public_key = PublicKey::from_spki(make_spki(parts->algorithm, wrapper->content));
+    if (!public_key || group_of(public_key->curve()) == nullptr ||
+        number->content.size() != signature_size(public_key->curve()) / 2) {
+        return std::nullopt;
+    }
+    const std::size_t point = signature_size(public_key->curve()) + 1;
+    KeyNumbers numbers;
+    numbers.add_text(OSSL_PKEY_PARAM_GROUP_NAME, group_of(public_key->curve()));
+    numbers.add_octets(OSSL_PKEY_PARAM_PUB_KEY, ByteView(public_key->spki()).last(point));
+    numbers.add(OSSL_PKEY_PARAM_PRIV_KEY, number->content);
+    EvpKey key = numbers.make("EC");
+    if (!key) {
+        return std::nullopt;
+    }
+    return KeyPair{.key = std::move(key), .public_key = std::move(*public_key)};
+}
+
+Result<> check_pair(EVP_PKEY* key) {
+    const KeyContext context = make_context(key);
+    if (EVP_PKEY_is_a(key, "EC") != 1 || EVP_PKEY_check(context.get()) != 1) {
+        return openssl_error(CryptoErrc::bad_encoding,
+                             "expected a private key on a curve with the public key that belongs "
+                             "to it, found another");
+    }
+    return {};
+}
+
 }  // namespace
 
 bool PublicKey::verifies_digest_der(ByteView digest, ByteView der_signature) const {
@@ -45,13 +110,12 @@ bool PublicKey::verifies_digest_der(ByteView digest, ByteView der_signature) con
 }
 
 Result<PrivateKey> PrivateKey::from_pkcs8(ByteView der) {
-    CASEMATE_TRY(EvpKey key, read_pkcs8(der));
-    const KeyContext context = make_context(key.get());
-    if (EVP_PKEY_is_a(key.get(), "EC") != 1 || EVP_PKEY_check(context.get()) != 1) {
-        return openssl_error(CryptoErrc::bad_encoding,
-                             "expected a private key on a curve with the public key that belongs "
-                             "to it, found another");
+    if (auto written = read_written(der)) {
+        CASEMATE_CHECK(check_pair(written->key.get()));
+        return KeyAccess::adopt(std::move(written->key), std::move(written->public_key));
     }
+    CASEMATE_TRY(EvpKey key, read_pkcs8(der));
+    CASEMATE_CHECK(check_pair(key.get()));
     return KeyAccess::make_private(std::move(key), false);
 }
 

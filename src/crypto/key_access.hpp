@@ -24,6 +24,10 @@ struct KeyAccess {
     // make_private takes a key on one of the curves over, with its public half. Errors: CryptoErrc
     // bad_encoding for any other kind of key.
     [[nodiscard]] static Result<PrivateKey> make_private(EvpKey key, bool in_token);
+    // adopt takes a key in memory over, whose public half is known and belongs to it.
+    [[nodiscard]] static PrivateKey adopt(EvpKey key, PublicKey public_key) {
+        return {PrivateKey::Handle(key.release()), std::move(public_key), false};
+    }
 };
 
 }  // namespace casemate::crypto

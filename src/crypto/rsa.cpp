@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "crypto/der.hpp"
+#include "crypto/der_writer.hpp"
 #include "crypto/openssl.hpp"
 #include "crypto/pkcs8.hpp"
 
@@ -215,6 +216,61 @@ bool belongs_together(const EVP_PKEY* key) {
            inverts(e.get(), d.get(), q.get(), numbers.get());
 }
 
+struct KeyPair {
+    EvpKey key;
+    Bytes spki;
+};
+
+// read_written reads the form that to_pkcs8 writes: an RSAPrivateKey of two primes (RFC 8017
+// A.1.2). Nothing for any other form, which OpenSSL's decoder is to judge.
+std::optional<KeyPair> read_written(ByteView der) {
+    constexpr auto kNames = std::to_array<const char*>(
+        {OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D,
+         OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2, OSSL_PKEY_PARAM_RSA_EXPONENT1,
+         OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1});
+    const auto parts = split_pkcs8(der);
+    if (!parts || !std::ranges::equal(parts->algorithm, kRsaEncryption)) {
+        return std::nullopt;
+    }
+    der::Row outside(parts->key);
+    const auto whole = outside.next_if(der::kSequence);
+    der::Row row(whole ? whole->content : ByteView());
+    const auto version = row.next_if(der::kInteger);
+    if (!version || version->content.size() != 1 || version->content[0] != 0) {
+        return std::nullopt;
+    }
+    KeyNumbers numbers;
+    Bytes public_numbers;
+    for (const char* name : kNames) {
+        const auto number = row.next_if(der::kInteger);
+        if (!number || (number->content[0] & 0x80U) != 0) {
+            return std::nullopt;
+        }
+        numbers.add(name, number->content);
+        if (name == kNames[0] || name == kNames[1]) {
+            public_numbers.insert(public_numbers.end(), number->whole.begin(), number->whole.end());
+        }
+    }
+    EvpKey key = row.empty() ? numbers.make("RSA") : nullptr;
+    if (!key) {
+        return std::nullopt;
+    }
+    Bytes public_key = {0};
+    der::append_element(public_key, der::kSequence, public_numbers);
+    Bytes bits;
+    der::append_element(bits, der::kBitString, public_key);
+    return KeyPair{.key = std::move(key), .spki = make_spki(kRsaEncryption, bits)};
+}
+
+Result<> check_private(const EVP_PKEY* key) {
+    if (EVP_PKEY_is_a(key, "RSA") != 1 || !belongs_together(key)) {
+        return Error(CryptoErrc::bad_encoding,
+                     "expected a private key of RSA of two primes whose numbers belong together, "
+                     "found another");
+    }
+    return {};
+}
+
 }  // namespace
 
 std::size_t digest_size(RsaHash hash) {
@@ -338,12 +394,13 @@ Result<RsaPrivateKey> RsaPrivateKey::generate(std::size_t bits) {
 }
 
 Result<RsaPrivateKey> RsaPrivateKey::from_pkcs8(ByteView der) {
-    CASEMATE_TRY(EvpKey key, read_pkcs8(der));
-    if (EVP_PKEY_is_a(key.get(), "RSA") != 1 || !belongs_together(key.get())) {
-        return Error(CryptoErrc::bad_encoding,
-                     "expected a private key of RSA of two primes whose numbers belong together, "
-                     "found another");
+    if (auto written = read_written(der)) {
+        CASEMATE_CHECK(check_private(written->key.get()));
+        CASEMATE_TRY(RsaPublicKey public_key, RsaPublicKey::from_spki(written->spki));
+        return RsaPrivateKey(Handle(written->key.release()), std::move(public_key));
     }
+    CASEMATE_TRY(EvpKey key, read_pkcs8(der));
+    CASEMATE_CHECK(check_private(key.get()));
     return adopt(Handle(key.release()));
 }
 
