@@ -41,8 +41,8 @@ enum class VaultErrc : std::uint8_t {
 [[nodiscard]] std::string material_binding(std::string_view key_id, std::string_view material_id);
 [[nodiscard]] std::string access_key_binding(std::string_view access_key_id);
 
-// Vault is moved before it is shared; all functions may then be called from any thread. One process
-// at a time may rotate.
+// Vault is moved before it is shared; all functions may then be called from any thread, and by
+// several processes on one directory: what another has rotated is found when it is needed.
 class Vault {
 public:
     // open opens directory/root-keys, which is made at first, with one root key, with mode 0600 in
@@ -58,7 +58,7 @@ public:
     ~Vault();
 
     // wrap wraps a secret of at most 65536 bytes under the current root key. Errors: VaultErrc
-    // unavailable when there is no randomness.
+    // damaged for a longer one, unavailable.
     [[nodiscard]] Result<Bytes> wrap(ByteView secret, std::string_view binding) const;
     // Errors: VaultErrc damaged, unknown_root_key, not_opened.
     [[nodiscard]] Result<SecretBytes> unwrap(ByteView wrapped, std::string_view binding) const;
