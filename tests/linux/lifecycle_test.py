@@ -179,6 +179,8 @@ class Many(LinuxGuestTest):
             return sorted(name for name in os.listdir("/dev/shm") if "casemate" in name)
 
         self.machine.start().terminate()
+        # The supervisor's last process goes a moment after its answer.
+        eventually(lambda: not self.machine.processes(), "no process of the first enclave")
         before = leftovers()
         for _ in range(20):
             enclave = self.machine.start()
