@@ -124,6 +124,12 @@ CASEMATE_ATTESTATION_API bool casemate_attestation_policy_set_nonce(
 CASEMATE_ATTESTATION_API bool casemate_attestation_policy_allow_isolation(
     casemate_attestation_policy* policy, const char* isolation, casemate_attestation_error** error);
 /*
+ * casemate_attestation_policy_require_isolation accepts enclaves of that isolation and of no other,
+ * whatever was allowed before. Errors: "bad_expectation".
+ */
+CASEMATE_ATTESTATION_API bool casemate_attestation_policy_require_isolation(
+    casemate_attestation_policy* policy, const char* isolation, casemate_attestation_error** error);
+/*
  * casemate_attestation_policy_allow_debug accepts enclaves in debug mode too, or no more. Their
  * console can be read from outside and their measurements are zero.
  */

@@ -113,6 +113,12 @@ public:
             casemate_attestation_policy_allow_isolation(get(), isolation.c_str(), error.slot()));
         return *this;
     }
+    Policy& require_isolation(const std::string& isolation) {
+        detail::ErrorSlot error;
+        error.require(
+            casemate_attestation_policy_require_isolation(get(), isolation.c_str(), error.slot()));
+        return *this;
+    }
     Policy& allow_debug(bool allow = true) {
         casemate_attestation_policy_allow_debug(get(), allow);
         return *this;

@@ -173,12 +173,23 @@ Result<> set_nonce(casemate_attestation_policy& policy, ByteView nonce) {
     return {};
 }
 
-Result<> allow_isolation(casemate_attestation_policy& policy, std::string_view name) {
+Result<att::Isolation> read_isolation(std::string_view name) {
     const auto isolation = att::parse_isolation(name);
     if (!isolation || *isolation == att::Isolation::unknown) {
         return expectation("expected software, kvm or nitro, found another isolation");
     }
-    policy.policy.isolation.insert(*isolation);
+    return *isolation;
+}
+
+Result<> allow_isolation(casemate_attestation_policy& policy, std::string_view name) {
+    CASEMATE_TRY(const att::Isolation isolation, read_isolation(name));
+    policy.policy.isolation.insert(isolation);
+    return {};
+}
+
+Result<> require_isolation(casemate_attestation_policy& policy, std::string_view name) {
+    CASEMATE_TRY(const att::Isolation isolation, read_isolation(name));
+    policy.policy.isolation = {isolation};
     return {};
 }
 
@@ -351,6 +362,17 @@ bool casemate_attestation_policy_allow_isolation(casemate_attestation_policy* po
             return bad_argument(error, "policy and isolation");
         }
         return done(allow_isolation(*policy, isolation), error);
+    });
+}
+
+bool casemate_attestation_policy_require_isolation(casemate_attestation_policy* policy,
+                                                   const char* isolation,
+                                                   casemate_attestation_error** error) {
+    return guarded(error, false, [&] {
+        if (policy == nullptr || isolation == nullptr) {
+            return bad_argument(error, "policy and isolation");
+        }
+        return done(require_isolation(*policy, isolation), error);
     });
 }
 

@@ -315,6 +315,7 @@ struct VerifyOptions {
     Text max_age;
     std::vector<std::string> pcrs;
     std::vector<std::string> isolation;
+    Text required_isolation;
 };
 
 // well_formed makes a value that parse has an error for a usage error.
@@ -335,7 +336,8 @@ Outcome read_verify(const VerifyOptions& options) {
     };
     std::vector<std::optional<CommandError>> errors{
         take_text(options.nonce, parse_nonce, out.nonce), take_text(options.at, parse_time, out.at),
-        take_text(options.max_age, parse_max_age, out.max_age)};
+        take_text(options.max_age, parse_max_age, out.max_age),
+        take_text(options.required_isolation, parse_allowed_isolation, out.require_isolation)};
     for (const std::string& text : options.pcrs) {
         ExpectedPcr pcr;
         errors.push_back(take(parse_pcr(text), pcr));
@@ -381,6 +383,10 @@ void add_expectations(CLI::App& app, VerifyOptions& options) {
     auto* isolation = app.add_option("--allow-isolation", options.isolation,
                                      "software: accept enclaves of the software host too");
     well_formed(isolation, parse_allowed_isolation)->allow_extra_args(false);
+    auto* required = app.add_option("--require-isolation", options.required_isolation,
+                                    "nitro, kvm or software: accept enclaves of that isolation, "
+                                    "and of no other");
+    well_formed(required, parse_allowed_isolation)->excludes(isolation);
     app.add_flag("--allow-debug", options.arguments.allow_debug,
                  "Accept enclaves in debug mode too, whose console can be read");
 }

@@ -133,6 +133,8 @@ struct VerifyArguments {
     std::optional<std::chrono::seconds> max_age;
     // allow_isolation: beside those that are always good enough.
     std::set<attestation::Isolation> allow_isolation;
+    // require_isolation: this one and no other; allow_isolation is empty then.
+    std::optional<attestation::Isolation> require_isolation;
     bool allow_debug = false;
     bool json = false;
     bool explain = false;

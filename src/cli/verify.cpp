@@ -160,6 +160,9 @@ Policy make_policy(const VerifyArguments& arguments, ExpectedPcrs expected) {
     policy.max_age = arguments.max_age;
     policy.nonce = arguments.nonce;
     policy.pcrs = std::move(expected);
+    if (arguments.require_isolation) {
+        policy.isolation = {*arguments.require_isolation};
+    }
     policy.isolation.insert(arguments.allow_isolation.begin(), arguments.allow_isolation.end());
     policy.allow_debug = arguments.allow_debug;
     return policy;

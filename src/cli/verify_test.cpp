@@ -224,6 +224,13 @@ TEST_F(VerifyTest, IsolationAndDebugModeHaveToBeAllowed) {
     EXPECT_EQ(verify({"--allow-isolation", "kvm", "--allow-isolation", "software"}).status, 0);
     EXPECT_THAT(verify({"--allow-isolation", "software"}).out, HasSubstr("isolation    software"));
 
+    EXPECT_EQ(verify({"--require-isolation", "software"}).status, 0);
+    expect_refused("isolation_refused", {"--require-isolation", "kvm"});
+
+    set(plain({"kvm"}));
+    EXPECT_EQ(verify({"--require-isolation", "kvm"}).status, 0);
+    expect_refused("isolation_refused", {"--require-isolation", "nitro"});
+
     Forgery debug = plain({"kvm", "debug"});
     for (std::uint16_t index = 0; index < 3; ++index) {
         debug.contents.pcrs[index].fill(0);
@@ -422,6 +429,8 @@ INSTANTIATE_TEST_SUITE_P(
         "--document d --root r --max-age -1", "--document d --root r --max-age soon",
         "--document d --root r --max-age 4294967296",
         "--document d --root r --allow-isolation unknown",
+        "--document d --root r --require-isolation unknown",
+        "--document d --root r --require-isolation kvm --allow-isolation software",
         "--document d --root r --allow-isolation none", "--document d --root r --output xml",
         "--document d --root r --eif a --eif b", "--document d --root r --unknown"));
 

@@ -217,6 +217,10 @@ static void check_bad_arguments(void) {
     REQUIRE(!casemate_attestation_policy_allow_isolation(policy, "unknown", &error));
     REQUIRE(failed_with("bad_expectation"));
     REQUIRE(casemate_attestation_policy_allow_isolation(policy, "software", &error));
+    REQUIRE(!casemate_attestation_policy_require_isolation(policy, NULL, &error));
+    REQUIRE(failed_with("bad_argument"));
+    REQUIRE(!casemate_attestation_policy_require_isolation(policy, "unknown", &error));
+    REQUIRE(failed_with("bad_expectation"));
     REQUIRE(!casemate_attestation_policy_expect_pcr(policy, 32, document.bytes, 48, &error));
     REQUIRE(failed_with("bad_expectation"));
     REQUIRE(!casemate_attestation_policy_expect_pcr(policy, 0, document.bytes, 47, &error));

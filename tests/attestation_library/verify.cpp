@@ -68,6 +68,13 @@ int main(int, char** argv) {
     require(refusal_of([&] { policy.allow_isolation("none"); }) == "bad_expectation", "isolation");
     require(refusal_of([] { const Verifier none(""); }) == "bad_roots", "roots");
 
+    Policy other;
+    other.use_document_time().require_isolation("kvm");
+    require(refusal_of([&] { (void)verifier.verify(document, other); }) == "isolation_refused",
+            "another isolation");
+    other.require_isolation("nitro");
+    require(verifier.verify(document, other).isolation() == "nitro", "the isolation required");
+
     Policy archive;
     archive.use_document_time().allow_debug().set_clock_skew(std::chrono::seconds(1));
     require(verifier.verify(document, archive).timestamp() == made, "at its own time");
