@@ -43,9 +43,14 @@ def checker(document, root, at=None, nonce=None, pcrs=(), options=()):
 
 
 @functools.lru_cache
+def install():
+    """The finished process of ./install, run once."""
+    return subprocess.run([HERE / "install"], capture_output=True, text=True, check=False)
+
+
 def modules():
     """Where the packages of package-lock.json are; skips the test where they can't be had."""
-    done = subprocess.run([HERE / "install"], capture_output=True, text=True, check=False)
+    done = install()
     if done.returncode == 0:
         return done.stdout.strip()
     if os.environ.get("CASEMATE_REQUIRE_ORACLES"):

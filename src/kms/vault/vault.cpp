@@ -34,7 +34,6 @@ const std::string kFile = "root-keys";
 constexpr std::size_t kIdSize = 16;
 constexpr std::size_t kKeySize = crypto::kAeadKeySize;
 constexpr std::size_t kSaltSize = 16;
-constexpr std::size_t kNonceSize = std::tuple_size_v<crypto::AeadNonce>;
 constexpr std::size_t kWrappedHeader = kWrappedMagic.size() + kIdSize;
 constexpr std::size_t kMaxSecret = 65536;
 constexpr std::size_t kMaxFile = 65536;
