@@ -62,6 +62,12 @@ public:
     // has_table tells whether there is a table. Errors: those of run.
     [[nodiscard]] virtual Result<bool> has_table(std::string_view name) = 0;
 
+    // wait_for_turn, as the first of a transaction, waits until every earlier transaction that took
+    // its turn at this table has ended: those that follow one another so see all of each other's
+    // changes and are never in each other's way. Who only reads is not kept waiting. Errors: those
+    // of run.
+    [[nodiscard]] virtual Result<> wait_for_turn(std::string_view table) = 0;
+
 protected:
     Database() = default;
 

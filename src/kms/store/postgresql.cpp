@@ -120,6 +120,13 @@ public:
         return !found.rows.empty();
     }
 
+    // LOCK takes no snapshot: the transaction's is taken by what comes after it, when those before
+    // have committed. This lock excludes itself and all that change the table, but no reader.
+    [[nodiscard]] Result<> wait_for_turn(std::string_view table) override {
+        const std::string sql = "LOCK TABLE " + std::string(table) + " IN EXCLUSIVE MODE";
+        return execute(sql.c_str());
+    }
+
 protected:
     Result<Outcome> run_checked(std::string_view sql, std::span<const Value> parameters) override {
         auto outcome = run_once(sql, parameters);

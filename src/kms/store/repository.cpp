@@ -76,7 +76,11 @@ Result<> require_changed(const Result<Outcome>& outcome, Error error) {
     return {};
 }
 
-// not_there tells a key that has changed from one that is gone.
+Error no_generation() {
+    return {StoreErrc::damaged, "expected the number of the store's changes, found none"};
+}
+
+// require_key_changed tells a key that has changed from one that is gone.
 Result<> require_key_changed(Database& database, const Result<Outcome>& outcome,
                              std::string_view id) {
     if (!outcome) {
@@ -102,6 +106,7 @@ Result<> make_tables(Database& database) {
     for (const std::string_view definition : sql::kVersion1) {
         CASEMATE_CHECK(database.run(database.adapted(definition)));
     }
+    CASEMATE_CHECK(database.run(sql::kStartGeneration));
     CASEMATE_CHECK(database.run(sql::kInsertSetting,
                                 {text(kVersionSetting), Bytes(kVersion.begin(), kVersion.end())}));
     return {};
@@ -211,12 +216,26 @@ Result<Outcome> Repository::run(std::string_view sql, std::initializer_list<Valu
 
 Result<> Repository::write(const std::function<Result<>(Database&)>& work) {
     CASEMATE_TRY(Lease database, lease());
-    return (*database).transaction([&] { return work(*database); });
+    return (*database).transaction([&]() -> Result<> {
+        CASEMATE_CHECK((*database).wait_for_turn(sql::kGenerationTable));
+        CASEMATE_CHECK(work(*database));
+        return require_changed((*database).run(sql::kCountUp), no_generation());
+    });
 }
 
 Result<> Repository::check() {
     CASEMATE_CHECK(run(sql::kCheck, {}));
     return {};
+}
+
+Result<std::uint64_t> Repository::generation() {
+    CASEMATE_TRY(const Outcome found, run(sql::kGeneration, {}));
+    const auto* count =
+        found.rows.empty() ? nullptr : std::get_if<std::int64_t>(&found.rows.front().front());
+    if (count == nullptr) {
+        return no_generation();
+    }
+    return static_cast<std::uint64_t>(*count);
 }
 
 Result<> Repository::create_key(const Key& key, const std::optional<Material>& first) {

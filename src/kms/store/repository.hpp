@@ -37,7 +37,7 @@ public:
     // this version. connections bounds the connections made, each by the first who needs it.
     // Errors: StoreErrc bad_place; damaged also for a store of a later version.
     [[nodiscard]] static Result<std::unique_ptr<Repository>> open(const std::string& place,
-                                                                  std::size_t connections = 8);
+                                                                  std::size_t connections = 16);
     // A repository on connections that open_one makes.
     using Opener = std::function<Result<std::unique_ptr<Database>>()>;
     [[nodiscard]] static Result<std::unique_ptr<Repository>> open(Opener open_one,
@@ -48,6 +48,20 @@ public:
 
     // check asks the database for a sign of life.
     [[nodiscard]] Result<> check();
+
+    // generation gives the number of changes that the store has ever had, of whatever process; one
+    // that has been answered for is counted. It is for caches, and costs one short read.
+    //
+    // A cache asks for the generation FIRST and then reads what it keeps, under that generation; it
+    // uses what it keeps only while a later answer is still that number. Then it never gives a
+    // value that was outdated when it asked: a change and its count are one transaction, and both
+    // databases show a transaction whole or not at all, and a later statement never less than an
+    // earlier one. So whoever has read N sees in every later read all changes up to the Nth. Rows
+    // may turn out to be newer than N: then N is no longer the answer, and they are read again for
+    // nothing, once. With the order turned round, rows first, old rows would be kept under the new
+    // number for ever. (PostgreSQL: reads and the generation must come from one server; a
+    // replica that lags behind is none.)
+    [[nodiscard]] Result<std::uint64_t> generation();
 
     // --- keys and their material ---
 

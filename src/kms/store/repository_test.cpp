@@ -462,6 +462,100 @@ TEST_P(RepositoryTest, ManyThreadsLoseNothing) {
     EXPECT_THAT(repository_->key_page("", 1000)->items, SizeIs(1 + kThreads));
 }
 
+TEST_P(RepositoryTest, EachChangeIsCounted) {
+    const std::uint64_t start = repository_->generation().value();
+    create(1);
+    EXPECT_EQ(repository_->generation().value(), start + 1);
+    // What changes nothing is not.
+    expect_error(repository_->create_key(make_key(1), std::nullopt), StoreErrc::exists);
+    expect_error(repository_->delete_user("AKIA"), StoreErrc::not_found);
+    ASSERT_TRUE(repository_->key(id_of(1)));
+    EXPECT_EQ(repository_->generation().value(), start + 1);
+    // Each kind of change is, and another process sees it at once.
+    const auto other = Repository::open(place_);
+    ASSERT_TRUE(other) << other.error().message();
+    Key key = make_key(1);
+    const Grant grant = make_grant(key.id, "g", "who");
+    const User user = make_user("alice");
+    const std::vector<std::function<Result<>()>> changes = {
+        [&] { return repository_->update_key(key, {make_material(key.id, 2)}); },
+        [&] { return repository_->rewrap_material(make_material(key.id, 2), Bytes{1}); },
+        [&] {
+            return repository_->create_alias({"alias/a", key.id, at(1), at(1)});
+        },
+        [&] { return repository_->move_alias("alias/a", key.id, at(2)); },
+        [&] { return repository_->delete_alias("alias/a"); },
+        [&] { return repository_->create_grant(grant); },
+        [&] { return repository_->delete_grant(key.id, grant.id); },
+        [&] { return repository_->create_user(user); },
+        [&] { return repository_->rewrap_user(user, Bytes{1}); },
+        [&] { return repository_->delete_user(user.access_key_id); },
+        [&] { return repository_->put_setting("s", Bytes{1}, std::nullopt); },
+        [&] { return repository_->put_setting("s", Bytes{2}, Bytes{1}); },
+        [&] { return repository_->delete_key(key.id, key.version); },
+    };
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        const auto done = changes[i]();
+        ASSERT_TRUE(done) << i << ": " << done.error().message();
+        EXPECT_EQ((*other)->generation().value(), start + 2 + i);
+    }
+    open();
+    EXPECT_EQ(repository_->generation().value(), start + 1 + changes.size());
+}
+
+// Two processes' threads change one key, each change counting its version up, while others read the
+// generation, the key and the generation again: whatever they meet, the key has all changes that
+// the first number counts, and none beyond the second. A cache that asks first is so never old.
+TEST_P(RepositoryTest, AGenerationIsSeenWithItsChange) {
+    create(1);
+    const auto other = Repository::open(place_);
+    ASSERT_TRUE(other) << other.error().message();
+    const std::uint64_t start = repository_->generation().value();
+    constexpr std::uint64_t kEach = 40;
+    constexpr int kPairs = 3;
+    std::atomic<int> writing = 2 * kPairs;
+    std::atomic<std::uint64_t> wrong = 0;
+    std::atomic<std::uint64_t> failed = 0;
+    std::vector<std::thread> threads;
+    const auto change = [&](Repository& repository) {
+        for (std::uint64_t done = 0; done < kEach;) {
+            auto key = repository.key(id_of(1));
+            const auto updated = key ? repository.update_key(*key) : Result<>(key.error());
+            done += updated ? 1U : 0U;
+            if (!updated && !updated.error().is(StoreErrc::conflict)) {
+                ++failed;
+                break;
+            }
+        }
+        --writing;
+    };
+    const auto look = [&](Repository& repository) {
+        while (writing > 0) {
+            const auto before = repository.generation();
+            const auto key = repository.key(id_of(1));
+            const auto after = repository.generation();
+            failed += before && key && after ? 0U : 1U;
+            if (before && key && after &&
+                (key->version < *before - start || key->version > *after - start)) {
+                ++wrong;
+            }
+        }
+    };
+    for (int pair = 0; pair < kPairs; ++pair) {
+        for (Repository* repository : {repository_.get(), other->get()}) {
+            threads.emplace_back(change, std::ref(*repository));
+            threads.emplace_back(look, std::ref(*repository));
+        }
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(failed, 0);
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(repository_->generation().value(), start + 2 * kPairs * kEach);
+    EXPECT_EQ(repository_->key(id_of(1))->version, 2 * kPairs * kEach);
+}
+
 TEST_P(RepositoryTest, SeveralOpenAnEmptyStoreAtOnce) {
     // The same store, emptied of its tables.
     {
@@ -469,7 +563,7 @@ TEST_P(RepositoryTest, SeveralOpenAnEmptyStoreAtOnce) {
             GetParam() == Driver::sqlite ? open_sqlite(place_) : open_postgresql(place_);
         ASSERT_TRUE(database);
         for (const char* table : {"kms_aliases", "kms_grants", "kms_materials", "kms_keys",
-                                  "kms_users", "kms_settings"}) {
+                                  "kms_users", "kms_settings", "kms_generation"}) {
             ASSERT_TRUE((*database)->run(std::string("DROP TABLE ") + table));
         }
     }

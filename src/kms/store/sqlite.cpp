@@ -84,6 +84,9 @@ public:
         return !found.rows.empty();
     }
 
+    // BEGIN IMMEDIATE has waited.
+    [[nodiscard]] Result<> wait_for_turn(std::string_view /*table*/) override { return {}; }
+
 protected:
     Result<Outcome> run_checked(std::string_view sql, std::span<const Value> parameters) override {
         CASEMATE_TRY(sqlite3_stmt * statement, prepared(sql));

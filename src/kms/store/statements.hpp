@@ -8,7 +8,7 @@
 namespace casemate::kms::sql {
 
 // The tables, as version 1 of the store has them.
-inline constexpr std::array<std::string_view, 13> kVersion1 = {
+inline constexpr std::array<std::string_view, 14> kVersion1 = {
     "CREATE TABLE kms_settings (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL)",
     "CREATE TABLE kms_keys (id TEXT PRIMARY KEY NOT NULL, arn TEXT NOT NULL, spec TEXT NOT NULL, "
     "usage TEXT NOT NULL, state TEXT NOT NULL, origin TEXT NOT NULL, description TEXT NOT NULL, "
@@ -36,7 +36,9 @@ inline constexpr std::array<std::string_view, 13> kVersion1 = {
     "CREATE TABLE kms_users (access_key_id TEXT PRIMARY KEY NOT NULL, name TEXT UNIQUE NOT NULL, "
     "arn TEXT NOT NULL, wrapped_secret BLOB NOT NULL, policy TEXT NOT NULL, "
     "created BIGINT NOT NULL)",
+    "CREATE TABLE kms_generation (line BIGINT PRIMARY KEY NOT NULL, count BIGINT NOT NULL)",
 };
+inline constexpr std::string_view kGenerationTable = "kms_generation";
 
 #define CASEMATE_KEY_COLUMNS                                                                   \
     "id, arn, spec, usage, state, origin, description, created, deletion_date, policy, tags, " \
@@ -49,6 +51,13 @@ inline constexpr std::array<std::string_view, 13> kVersion1 = {
 #define CASEMATE_USER_COLUMNS "access_key_id, name, arn, wrapped_secret, policy, created"
 
 inline constexpr std::string_view kCheck = "SELECT 1";
+
+// The number of changes, in the one line of its table.
+inline constexpr std::string_view kStartGeneration =
+    "INSERT INTO kms_generation (line, count) VALUES (1, 0)";
+inline constexpr std::string_view kCountUp =
+    "UPDATE kms_generation SET count = count + 1 WHERE line = 1";
+inline constexpr std::string_view kGeneration = "SELECT count FROM kms_generation WHERE line = 1";
 
 inline constexpr std::string_view kInsertKey =
     "INSERT INTO kms_keys (" CASEMATE_KEY_COLUMNS
@@ -154,7 +163,7 @@ inline constexpr std::array kFinding = {
     kUser,         kUserNamed,     kUserPage,       kSetting,
     kUpdateKey,    kDeleteKey,     kDeleteMaterial, kRewrapMaterial,
     kMoveAlias,    kDeleteAlias,   kDeleteGrant,    kDeleteUser,
-    kRewrapUser,   kUpdateSetting,
+    kRewrapUser,   kUpdateSetting, kCountUp,        kGeneration,
 };
 
 }  // namespace casemate::kms::sql
