@@ -21,8 +21,8 @@ constexpr const char* kCiphers =
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 constexpr const char* kGroups = "X25519:P-256:P-384";
 
-Context make_context() {
-    Context context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
+Context make_context(const SSL_METHOD* method) {
+    Context context(SSL_CTX_new(method), SSL_CTX_free);
     SSL_CTX* const raw = context.get();
     constexpr std::uint64_t kOptions = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                        SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
@@ -53,7 +53,7 @@ Result<Context> make_for(const std::vector<Certificate>& chain, EVP_PKEY* key) {
     if (chain.empty()) {
         return Error(CryptoErrc::bad_encoding, "expected a server's certificate, found none");
     }
-    Context context = make_context();
+    Context context = make_context(TLS_server_method());
     for (std::size_t i = 0; i < chain.size(); ++i) {
         CASEMATE_TRY(const auto certificate, decode(chain[i]));
         const bool taken = i == 0 ? SSL_CTX_use_certificate(context.get(), certificate.get()) == 1
@@ -71,6 +71,19 @@ Result<Context> make_for(const std::vector<Certificate>& chain, EVP_PKEY* key) {
 }
 
 }  // namespace
+
+Result<TlsClientContext> TlsClientContext::from_pem(ByteView authorities) {
+    CASEMATE_TRY(const std::vector<Certificate> certificates,
+                 Certificate::all_from_pem(authorities));
+    Context context = make_context(TLS_client_method());
+    X509_STORE* const store = SSL_CTX_get_cert_store(context.get());
+    for (const Certificate& one : certificates) {
+        CASEMATE_TRY(const auto certificate, decode(one));
+        require(X509_STORE_add_cert(store, certificate.get()) == 1, "trust an authority");
+    }
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+    return TlsClientContext(std::move(context));
+}
 
 Result<TlsServerContext> TlsServerContext::make(const std::vector<Certificate>& chain,
                                                 const PrivateKey& key) {

@@ -1,7 +1,7 @@
 // TLS (RFC 8446, RFC 5246): certificates of a service's own authority, and what a server needs.
 //
-// TlsServerContext is made of libssl: who uses it links OpenSSL::SSL beside this room. The
-// certificates need libcrypto alone.
+// TlsServerContext and TlsClientContext are made of libssl: who uses them links OpenSSL::SSL beside
+// this room. The certificates need libcrypto alone.
 #pragma once
 
 #include <cstdint>
@@ -72,6 +72,24 @@ public:
 
 private:
     explicit TlsServerContext(std::shared_ptr<ssl_ctx_st> context) : context_(std::move(context)) {}
+
+    std::shared_ptr<ssl_ctx_st> context_;
+};
+
+// TlsClientContext: whom a client trusts, and the same rules as TlsServerContext's. No certificate
+// of the system is trusted. Which host the certificate must be for is each connection's own. Cheap
+// to copy (shared, immutable) and safe to use from several threads.
+class TlsClientContext {
+public:
+    // from_pem takes the certificates of the authorities in PEM, at least one. Errors: CryptoErrc
+    // bad_encoding.
+    [[nodiscard]] static Result<TlsClientContext> from_pem(ByteView authorities);
+
+    // native_handle: as TlsServerContext's.
+    [[nodiscard]] ssl_ctx_st* native_handle() const { return context_.get(); }
+
+private:
+    explicit TlsClientContext(std::shared_ptr<ssl_ctx_st> context) : context_(std::move(context)) {}
 
     std::shared_ptr<ssl_ctx_st> context_;
 };

@@ -213,6 +213,32 @@ TEST_P(Tls, AnotherKeyIsRefused) {
     expect_bad(TlsServerContext::from_pem(as_bytes("no chain"), server_->key.to_pem()->view()));
 }
 
+TEST_P(Tls, ClientContextsTrustTheirAuthorityAlone) {
+    const TlsIdentity stranger = new_authority();
+    for (const bool known : {true, false}) {
+        const auto client_context = TlsClientContext::from_pem(
+            as_bytes((known ? authority_ : stranger).certificate.to_pem()));
+        ASSERT_TRUE(client_context.ok()) << client_context.error().message();
+        const Connection client(SSL_new(client_context->native_handle()));
+        const Connection server(SSL_new(context_->native_handle()));
+        BIO* one = nullptr;
+        BIO* two = nullptr;
+        ASSERT_EQ(BIO_new_bio_pair(&one, 0, &two, 0), 1);
+        SSL_set_bio(client.get(), one, one);
+        SSL_set_bio(server.get(), two, two);
+        SSL_set_connect_state(client.get());
+        SSL_set_accept_state(server.get());
+        bool done = false;
+        for (int turn = 0; turn < 20 && !done; ++turn) {
+            done = SSL_do_handshake(client.get()) == 1;
+            SSL_do_handshake(server.get());
+        }
+        EXPECT_EQ(done, known);
+        ERR_clear_error();
+    }
+    EXPECT_FALSE(TlsClientContext::from_pem(as_bytes("no certificate")).ok());
+}
+
 INSTANTIATE_TEST_SUITE_P(Curves, Tls, testing::Values(Curve::p256, Curve::p384));
 
 TEST(TlsCertificate, NamesThatAreNoneAreRefused) {
