@@ -3,14 +3,18 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include <openssl/engine.h>
+#include <openssl/rsa.h>
 #include <openssl/ui.h>
+#include <openssl/x509.h>
 
+#include <algorithm>
 #include <mutex>
 #include <string>
 #include <utility>
 
 #include "crypto/key_access.hpp"
 #include "crypto/openssl.hpp"
+#include "crypto/token_rsa.hpp"
 #include "crypto/token_uri.hpp"
 
 namespace casemate::crypto {
@@ -18,6 +22,7 @@ namespace casemate::crypto {
 namespace {
 
 using NewEngine = Owned<ENGINE, ENGINE_free>;
+using KeyContext = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 
 Error token_error(std::string sentence) {
     return openssl_error(CryptoErrc::token_failure, std::move(sentence));
@@ -138,6 +143,65 @@ Result<PrivateKey> PrivateKey::from_token(const std::string& uri) {
                      "the key " + parsed.object + ": " + made.error().message());
     }
     return made;
+}
+
+void TokenRsaKey::FreeKey::operator()(evp_pkey_st* key) const {
+    EVP_PKEY_free(key);
+}
+
+TokenRsaKey::TokenRsaKey(Handle handle, RsaPublicKey public_key)
+    : handle_(std::move(handle)), public_key_(std::move(public_key)) {
+}
+
+TokenRsaKey::TokenRsaKey(TokenRsaKey&& other) noexcept = default;
+TokenRsaKey& TokenRsaKey::operator=(TokenRsaKey&& other) noexcept = default;
+TokenRsaKey::~TokenRsaKey() = default;
+
+Result<TokenRsaKey> TokenRsaKey::find(const std::string& uri) {
+    CASEMATE_TRY(const TokenUri parsed, parse_token_uri(uri));
+    CASEMATE_TRY(EvpKey key, load_key(parsed));
+    unsigned char* raw = nullptr;
+    const int size =
+        EVP_PKEY_get_base_id(key.get()) == EVP_PKEY_RSA ? i2d_PUBKEY(key.get(), &raw) : 0;
+    const Owned<unsigned char, free_openssl> owned(raw);
+    if (size <= 0) {
+        return token_error("expected the key " + parsed.object +
+                           " to be one of RSA, found another");
+    }
+    auto public_key = RsaPublicKey::from_spki(ByteView(raw, static_cast<std::size_t>(size)));
+    if (!public_key) {
+        return std::move(public_key).error().while_doing("the key " + parsed.object);
+    }
+    return TokenRsaKey(Handle(key.release()), std::move(public_key).value());
+}
+
+Result<SecretBytes> TokenRsaKey::decrypt(OaepHash hash, ByteView ciphertext) const {
+    // Some tokens do not recover from another size.
+    if (ciphertext.size() != public_key_.size()) {
+        return Error(CryptoErrc::token_failure,
+                     "expected a ciphertext of " + std::to_string(public_key_.size()) +
+                         " bytes, found one of " + std::to_string(ciphertext.size()));
+    }
+    const EVP_MD* digest = hash == OaepHash::sha1 ? EVP_sha1() : EVP_sha256();
+    const KeyContext context(EVP_PKEY_CTX_new(handle_.get(), nullptr));
+    SecretBytes room(public_key_.size());
+    std::size_t size = room.size();
+    const std::lock_guard lock(token_engine().mutex);
+    if (!context || EVP_PKEY_decrypt_init(context.get()) != 1 ||
+        EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_OAEP_PADDING) != 1 ||
+        EVP_PKEY_CTX_set_rsa_oaep_md(context.get(), digest) != 1 ||
+        EVP_PKEY_CTX_set_rsa_mgf1_md(context.get(), digest) != 1 ||
+        EVP_PKEY_decrypt(context.get(), room.mutable_view().data(), &size, ciphertext.data(),
+                         ciphertext.size()) != 1) {
+        return token_error(
+            "the token does not decrypt with its key; expected a ciphertext of this key, and that "
+            "the key may decrypt (CKA_DECRYPT)");
+    }
+    // A success empties OpenSSL's queue too: the engine leaves there what it tried before.
+    ERR_clear_error();
+    SecretBytes plaintext(size);
+    std::ranges::copy(room.view().first(size), plaintext.mutable_view().begin());
+    return plaintext;
 }
 
 }  // namespace casemate::crypto

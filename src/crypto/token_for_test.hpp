@@ -52,12 +52,15 @@ public:
         return token;
     }
 
-    // make_key makes a key pair; type is pkcs11-tool's ("EC:secp384r1").
+    // make_key makes a key pair; type is pkcs11-tool's ("EC:secp384r1"), usage is what it may do:
+    // "sign" or "decrypt".
     [[nodiscard]] static Result<> make_key(const std::string& type, const std::string& label,
-                                           const std::string& id) {
-        return run("/usr/bin/pkcs11-tool", {"--module", kModule, "--token-label", "casemate",
-                                            "--login", "--pin", kPin, "--keypairgen", "--key-type",
-                                            type, "--label", label, "--id", id, "--usage-sign"});
+                                           const std::string& id,
+                                           const std::string& usage = "sign") {
+        return run(
+            "/usr/bin/pkcs11-tool",
+            {"--module", kModule, "--token-label", "casemate", "--login", "--pin", kPin,
+             "--keypairgen", "--key-type", type, "--label", label, "--id", id, "--usage-" + usage});
     }
 
     // uri of a key: object is "object=LABEL" or "id=%XX".

@@ -10,6 +10,7 @@
 #include "crypto/issue.hpp"
 #include "crypto/key.hpp"
 #include "crypto/token_for_test.hpp"
+#include "crypto/token_rsa.hpp"
 
 namespace casemate::crypto {
 namespace {
@@ -34,8 +35,10 @@ protected:
         token_ = std::move(*token);
         for (const auto& [type, label, id] :
              {std::tuple("EC:secp384r1", "root", "01"), std::tuple("EC:prime256v1", "small", "02"),
-              std::tuple("rsa:2048", "rsa", "03")}) {
-            const auto made = TestToken::make_key(type, label, id);
+              std::tuple("rsa:2048", "rsa", "03"), std::tuple("rsa:3072", "decrypting", "04"),
+              std::tuple("rsa:2048", "another", "05"), std::tuple("rsa:1024", "short", "06")}) {
+            const auto made =
+                TestToken::make_key(type, label, id, type[0] == 'E' ? "sign" : "decrypt");
             ASSERT_TRUE(made.ok()) << made.error().message();
         }
     }
@@ -148,6 +151,48 @@ TEST_F(TokenKey, OfAnotherModuleIsRefused) {
 TEST_F(TokenKey, WithoutAPinBehindOneWithItIsRefused) {
     ASSERT_TRUE(PrivateKey::from_token(uri("object=root")).ok());
     EXPECT_THAT(failure(uri("object=small", "")), HasSubstr("expected a PIN"));
+}
+
+TEST_F(TokenKey, OfRsaDecrypts) {
+    const auto key = TokenRsaKey::find(uri("object=decrypting"));
+    ASSERT_TRUE(key.ok()) << key.error().message();
+    EXPECT_EQ(key->public_key().bits(), 3072);
+    for (const OaepHash hash : {OaepHash::sha256, OaepHash::sha1}) {
+        for (const std::string_view text : {"", "a secret"}) {
+            const Bytes sealed = key->public_key().encrypt(hash, as_bytes(text)).value();
+            const auto opened = key->decrypt(hash, sealed);
+            ASSERT_TRUE(opened.ok()) << opened.error().message();
+            EXPECT_EQ(as_text(opened->view()), text);
+        }
+    }
+    // The other hash, another key, a changed byte, another size.
+    const Bytes sealed = key->public_key().encrypt(OaepHash::sha256, as_bytes("secret")).value();
+    const auto another = TokenRsaKey::find(uri("object=another"));
+    ASSERT_TRUE(another.ok()) << another.error().message();
+    Bytes changed = sealed;
+    changed[200] ^= 1U;
+    for (const auto& refused :
+         {key->decrypt(OaepHash::sha1, sealed), another->decrypt(OaepHash::sha256, sealed),
+          key->decrypt(OaepHash::sha256, changed), key->decrypt(OaepHash::sha256, {}),
+          key->decrypt(OaepHash::sha256, Bytes(sealed.size(), 0xff)),
+          key->decrypt(OaepHash::sha256, ByteView(sealed).first(100))}) {
+        ASSERT_FALSE(refused.ok());
+        EXPECT_TRUE(refused.error().is(CryptoErrc::token_failure)) << refused.error().message();
+    }
+    // And it goes on.
+    EXPECT_TRUE(key->decrypt(OaepHash::sha256, sealed).ok());
+}
+
+TEST_F(TokenKey, ThatCannotDecryptIsRefused) {
+    const auto curve = TokenRsaKey::find(uri("object=root"));
+    ASSERT_FALSE(curve.ok());
+    EXPECT_THAT(curve.error().message(), HasSubstr("to be one of RSA"));
+    const auto small = TokenRsaKey::find(uri("object=short"));
+    ASSERT_FALSE(small.ok());
+    EXPECT_THAT(small.error().message(), HasSubstr("1024"));
+    const auto none = TokenRsaKey::find(uri("object=nothing"));
+    ASSERT_FALSE(none.ok());
+    EXPECT_TRUE(none.error().is(CryptoErrc::token_failure));
 }
 
 // In processes of their own: each is that process's first use of a token.

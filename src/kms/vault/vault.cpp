@@ -17,29 +17,25 @@
 #include "crypto/random.hpp"
 #include "kms/store/directory.hpp"
 #include "kms/store/error.hpp"
+#include "kms/vault/seal.hpp"
 
 namespace casemate::kms {
 
 namespace {
 
-// The file of root keys, numbers big-endian: "CKR1", how it is protected (0: not; 1: a passphrase).
-//   0: the body, and the SHA-256 of all before.
-//   1: salt (16), scrypt's n (8), r (4), p (4); a nonce (12) and the sealed body, whose associated
-//      data is all before the nonce.
-// The body: the number of keys (2), then id (16) and key (32) of each, the newest first.
-constexpr std::string_view kFileMagic = "CKR1";
+// The file of root keys, numbers big-endian: the seal's header, then where nothing seals the body
+// and the SHA-256 of all before; else a nonce (12) and the sealed body, whose associated data is
+// the header. The body: the number of keys (2), then id (16) and key (32) of each, the newest
+// first.
 constexpr std::string_view kWrappedMagic = "CKW1";
 constexpr std::string_view kInfo = "casemate-kms wrapping";
 const std::string kFile = "root-keys";
 constexpr std::size_t kIdSize = 16;
 constexpr std::size_t kKeySize = crypto::kAeadKeySize;
-constexpr std::size_t kSaltSize = 16;
 constexpr std::size_t kWrappedHeader = kWrappedMagic.size() + kIdSize;
 constexpr std::size_t kMaxSecret = 65536;
 constexpr std::size_t kMaxFile = 65536;
 constexpr std::size_t kMaxKeys = 1000;
-
-enum class Protection : std::uint8_t { none = 0, passphrase = 1 };
 
 using Id = std::array<std::uint8_t, kIdSize>;
 
@@ -105,17 +101,6 @@ Result<std::vector<RootKey>> read_body(ByteView body) {
     return keys;
 }
 
-Result<SecretBytes> derive(const SecretBytes& passphrase, ByteView salt,
-                           const crypto::ScryptCost& cost) {
-    auto key = crypto::scrypt(passphrase, salt, cost, kKeySize);
-    if (!key) {
-        return key.error().is(crypto::CryptoErrc::out_of_range)
-                   ? damaged("expected a cost that scrypt takes: " + key.error().detail())
-                   : unavailable(key.error());
-    }
-    return std::move(key).value();
-}
-
 // Lock: this process's alone, among those that read or write the file, as long as it is.
 Result<> lock(int directory, const std::string& path) {
     while (::flock(directory, LOCK_EX) != 0) {
@@ -136,6 +121,10 @@ std::string_view describe(VaultErrc code) {
             return "damaged";
         case VaultErrc::wrong_passphrase:
             return "wrong passphrase";
+        case VaultErrc::wrong_protection:
+            return "wrong protection";
+        case VaultErrc::token_failure:
+            return "token failure";
         case VaultErrc::unknown_root_key:
             return "unknown root key";
         case VaultErrc::not_opened:
@@ -157,69 +146,29 @@ std::string access_key_binding(std::string_view access_key_id) {
 struct Vault::State {
     mutable std::shared_mutex mutex;
     std::string directory;
-    // header is the file's beginning, up to the nonce; with a passphrase, sealing is the key that
-    // was derived from it.
-    Bytes header;
-    SecretBytes sealing;
+    Seal seal;
     std::vector<RootKey> keys;
 
     [[nodiscard]] std::string path() const { return directory + "/" + kFile; }
 
-    // start makes the header of a new file.
-    Result<> start(const SecretBytes* passphrase) {
-        ByteWriter writer(header);
-        writer.put_bytes(as_bytes(kFileMagic));
-        if (passphrase == nullptr) {
-            writer.put_u8(static_cast<std::uint8_t>(Protection::none));
-            return {};
+    // read_header takes the seal from a file's beginning; without a protection it must be the one
+    // that is open.
+    Result<> read_header(ByteReader& reader, const RootKeyProtection* protection) {
+        CASEMATE_TRY(const ByteView header, read_seal_header(reader, path()));
+        if (protection != nullptr) {
+            CASEMATE_TRY(seal, open_seal(header, *protection, path()));
+        } else if (!std::ranges::equal(header, seal.header)) {
+            return Error(VaultErrc::unavailable,
+                         "expected " + path() + " protected as when it was opened, found that " +
+                             "another process has changed it; open it again");
         }
-        writer.put_u8(static_cast<std::uint8_t>(Protection::passphrase));
-        std::array<std::uint8_t, kSaltSize> salt{};
-        crypto::random_bytes(salt);
-        const crypto::ScryptCost cost;
-        writer.put_bytes(salt);
-        writer.put_be(cost.n);
-        writer.put_be(cost.block_size);
-        writer.put_be(cost.parallelism);
-        CASEMATE_TRY(sealing, derive(*passphrase, salt, cost));
         return {};
     }
 
-    // read_header takes the header from a file's beginning and derives the key when it is not there
-    // yet.
-    Result<> read_header(ByteReader& reader, ByteView content, const SecretBytes* passphrase) {
-        ByteView magic;
-        std::uint8_t protection = 0;
-        if (!reader.read_bytes(kFileMagic.size(), magic) || as_text(magic) != kFileMagic ||
-            !reader.read_u8(protection) || protection > 1) {
-            return damaged("expected a file of root keys at " + path() + ", found another");
-        }
-        const bool sealed = protection == static_cast<std::uint8_t>(Protection::passphrase);
-        if (sealed != (passphrase != nullptr || !sealing.empty())) {
-            return Error(VaultErrc::wrong_passphrase,
-                         sealed ? "expected a passphrase for " + path() + ", found none"
-                                : "expected no passphrase for " + path() + ", found one");
-        }
-        ByteView salt;
-        crypto::ScryptCost cost;
-        if (sealed && (!reader.read_bytes(kSaltSize, salt) || !reader.read_be(cost.n) ||
-                       !reader.read_be(cost.block_size) || !reader.read_be(cost.parallelism))) {
-            return damaged("expected a salt and a cost in " + path() + ", found the end");
-        }
-        const ByteView start = content.first(content.size() - reader.remaining());
-        if (sealed && passphrase != nullptr) {
-            CASEMATE_TRY(sealing, derive(*passphrase, salt, cost));
-        } else if (!header.empty() && !std::ranges::equal(header, start)) {
-            return damaged("expected the beginning of " + path() + " as it was, found another");
-        }
-        header.assign(start.begin(), start.end());
-        return {};
-    }
-
-    Result<> parse(ByteView content, const SecretBytes* passphrase) {
+    Result<> parse(ByteView content, const RootKeyProtection* protection) {
         ByteReader reader(content);
-        CASEMATE_CHECK(read_header(reader, content, passphrase));
-        if (sealing.empty()) {
+        CASEMATE_CHECK(read_header(reader, protection));
+        if (seal.key.empty()) {
             const std::size_t tail = std::tuple_size_v<crypto::Digest256>;
             if (reader.remaining() < tail ||
                 !std::ranges::equal(crypto::sha256(content.first(content.size() - tail)),
@@ -233,17 +182,20 @@ struct Vault::State {
         if (!reader.copy_bytes(nonce)) {
             return damaged("expected a nonce in " + path() + ", found the end");
         }
-        const auto body = crypto::open(sealing, nonce, header, reader.rest());
+        const auto body = crypto::open(seal.key, nonce, seal.header, reader.rest());
         if (!body) {
-            return Error(VaultErrc::wrong_passphrase,
-                         "expected the passphrase of " + path() + ", or the file is damaged");
+            // A token's key was found to be the right one.
+            return protection != nullptr && std::holds_alternative<ByPassphrase>(*protection)
+                       ? Error(VaultErrc::wrong_passphrase,
+                               "expected the passphrase of " + path() + ", or the file is damaged")
+                       : damaged("expected " + path() + " as it was made, found other bytes");
         }
         CASEMATE_TRY(keys, read_body(body->view()));
         return {};
     }
 
     // load reads the file; false: there is none.
-    Result<bool> load(int fd, const SecretBytes* passphrase) {
+    Result<bool> load(int fd, const RootKeyProtection* protection) {
         const UniqueFd file(
             ::openat(fd, kFile.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
         if (!file.valid() && errno == ENOENT) {
@@ -266,24 +218,30 @@ struct Vault::State {
         if (auto done = read_exactly(file.get(), content.mutable_view()); !done) {
             return unavailable(done.error());
         }
-        CASEMATE_CHECK(parse(content.view(), passphrase));
+        CASEMATE_CHECK(parse(content.view(), protection));
         return true;
     }
 
     // store writes the file anew; keys are this object's only when it is done.
     Result<> store(int fd, std::vector<RootKey>&& later) {
+        CASEMATE_CHECK(write(fd, later, seal));
+        keys = std::move(later);
+        return {};
+    }
+
+    Result<> write(int fd, const std::vector<RootKey>& later, const Seal& by) const {
         const SecretBytes body = write_body(later);
         Bytes content;
         content.reserve(kMaxFile);
         ByteWriter writer(content);
-        writer.put_bytes(header);
-        if (sealing.empty()) {
+        writer.put_bytes(by.header);
+        if (by.key.empty()) {
             writer.put_bytes(body.view());
             writer.put_bytes(crypto::sha256(content));
         } else {
             crypto::AeadNonce nonce{};
             crypto::random_bytes(nonce);
-            auto sealed = crypto::seal(sealing, nonce, header, body.view());
+            auto sealed = crypto::seal(by.key, nonce, by.header, body.view());
             if (!sealed) {
                 return unavailable(sealed.error());
             }
@@ -294,7 +252,6 @@ struct Vault::State {
         if (auto done = replace_private_file(fd, directory, kFile, whole.view()); !done) {
             return of_place(done.error());
         }
-        keys = std::move(later);
         return {};
     }
 
@@ -325,19 +282,19 @@ struct Vault::State {
     }
 
     // open_and_lock gives the directory, locked, with the keys as the file has them now.
-    Result<UniqueFd> open_and_lock(const SecretBytes* passphrase, bool make) {
+    Result<UniqueFd> open_and_lock(const RootKeyProtection* protection) {
         auto fd = open_private_directory(directory);
         if (!fd) {
             return of_place(fd.error());
         }
         CASEMATE_CHECK(lock(fd->get(), directory));
-        CASEMATE_TRY(const bool there, load(fd->get(), passphrase));
-        if (!there && !make) {
+        CASEMATE_TRY(const bool there, load(fd->get(), protection));
+        if (!there && protection == nullptr) {
             return Error(VaultErrc::unavailable,
                          "expected root keys at " + path() + ", found none");
         }
         if (!there) {
-            CASEMATE_CHECK(start(passphrase));
+            CASEMATE_TRY(seal, make_seal(*protection));
             CASEMATE_CHECK(add(fd->get()));
         }
         return std::move(fd).value();
@@ -350,14 +307,21 @@ Vault::Vault(Vault&& other) noexcept = default;
 Vault& Vault::operator=(Vault&& other) noexcept = default;
 Vault::~Vault() = default;
 
-Result<Vault> Vault::open(const std::string& directory, const SecretBytes* passphrase) {
-    if (passphrase != nullptr && passphrase->empty()) {
-        return Error(VaultErrc::wrong_passphrase, "expected a passphrase, found an empty one");
-    }
+Result<Vault> Vault::open(const std::string& directory, const RootKeyProtection& protection) {
     auto state = std::make_unique<State>();
     state->directory = directory;
-    CASEMATE_CHECK(state->open_and_lock(passphrase, true));
+    CASEMATE_CHECK(state->open_and_lock(&protection));
     return Vault(std::move(state));
+}
+
+Result<> Vault::change_protection(const RootKeyProtection& protection) {
+    // Made before the file is locked: it takes time.
+    CASEMATE_TRY(Seal later, make_seal(protection));
+    const std::unique_lock guard(state_->mutex);
+    CASEMATE_TRY(const UniqueFd fd, state_->open_and_lock(nullptr));
+    CASEMATE_CHECK(state_->write(fd.get(), state_->keys, later));
+    state_->seal = std::move(later);
+    return {};
 }
 
 Result<Bytes> Vault::wrap(ByteView secret, std::string_view binding) const {
@@ -405,7 +369,7 @@ Result<SecretBytes> Vault::unwrap(ByteView wrapped, std::string_view binding) co
         guard.unlock();
         {
             const std::unique_lock alone(state_->mutex);
-            CASEMATE_CHECK(state_->open_and_lock(nullptr, false));
+            CASEMATE_CHECK(state_->open_and_lock(nullptr));
         }
         guard.lock();
     }
@@ -445,14 +409,14 @@ std::vector<std::string> Vault::ids() const {
 
 Result<> Vault::rotate() {
     const std::unique_lock guard(state_->mutex);
-    CASEMATE_TRY(const UniqueFd fd, state_->open_and_lock(nullptr, false));
+    CASEMATE_TRY(const UniqueFd fd, state_->open_and_lock(nullptr));
     return state_->add(fd.get());
 }
 
 Result<> Vault::forget_old() {
     const std::unique_lock guard(state_->mutex);
     const Id current = state_->keys.front().id;
-    CASEMATE_TRY(const UniqueFd fd, state_->open_and_lock(nullptr, false));
+    CASEMATE_TRY(const UniqueFd fd, state_->open_and_lock(nullptr));
     if (state_->keys.front().id != current) {
         return Error(VaultErrc::unavailable,
                      "expected the current root key to stay, found that another process has made a "

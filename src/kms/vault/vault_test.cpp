@@ -91,24 +91,54 @@ TEST_F(VaultTest, AnotherVaultDoesNotOpen) {
     expect_error(other->unwrap(wrapped, "b"), VaultErrc::unknown_root_key);
 }
 
+RootKeyProtection by_passphrase(std::string_view text) {
+    return ByPassphrase{secret_of(text)};
+}
+
 TEST_F(VaultTest, APassphraseIsNeededAndRight) {
-    const SecretBytes right = secret_of("correct horse");
-    const SecretBytes wrong = secret_of("correct horse ");
-    auto vault = Vault::open(place_, &right);
+    const RootKeyProtection right = by_passphrase("correct horse");
+    auto vault = Vault::open(place_, right);
     ASSERT_TRUE(vault) << vault.error().message();
     const Bytes wrapped = vault->wrap(as_bytes("secret"), "b").value();
     ASSERT_TRUE(vault->rotate());
-    const auto again = Vault::open(place_, &right);
+    const auto again = Vault::open(place_, right);
     ASSERT_TRUE(again) << again.error().message();
     EXPECT_EQ(opened(*again, wrapped, "b"), "secret");
     EXPECT_THAT(again->ids(), SizeIs(2));
-    expect_error(Vault::open(place_, &wrong), VaultErrc::wrong_passphrase);
-    expect_error(Vault::open(place_), VaultErrc::wrong_passphrase);
-    const SecretBytes empty;
-    expect_error(Vault::open(place_, &empty), VaultErrc::wrong_passphrase);
+    expect_error(Vault::open(place_, by_passphrase("correct horse ")), VaultErrc::wrong_passphrase);
+    expect_error(Vault::open(place_, by_passphrase("")), VaultErrc::wrong_passphrase);
+    expect_error(Vault::open(place_), VaultErrc::wrong_protection);
     const std::string plain = directory_.path() + "/plain";
+    expect_error(Vault::open(plain, by_passphrase("")), VaultErrc::wrong_passphrase);
     ASSERT_TRUE(Vault::open(plain));
-    expect_error(Vault::open(plain, &right), VaultErrc::wrong_passphrase);
+    expect_error(Vault::open(plain, right), VaultErrc::wrong_protection);
+}
+
+TEST_F(VaultTest, ItsProtectionIsChanged) {
+    Vault vault = open();
+    const Bytes wrapped = vault.wrap(as_bytes("secret"), "b").value();
+    Vault other = open();
+    const auto changed = vault.change_protection(by_passphrase("one"));
+    ASSERT_TRUE(changed) << changed.error().message();
+    expect_error(Vault::open(place_), VaultErrc::wrong_protection);
+    EXPECT_EQ(opened(vault, wrapped, "b"), "secret");
+    // Who had it open goes on, but can't change what it has not the passphrase of.
+    EXPECT_EQ(opened(other, wrapped, "b"), "secret");
+    expect_error(other.rotate(), VaultErrc::unavailable);
+    expect_error(other.change_protection(Unprotected()), VaultErrc::unavailable);
+    ASSERT_TRUE(vault.rotate());
+    const Bytes later = vault.wrap(as_bytes("later"), "b").value();
+    expect_error(other.unwrap(later, "b"), VaultErrc::unavailable);
+    // What is refused changes nothing.
+    expect_error(vault.change_protection(by_passphrase("")), VaultErrc::wrong_passphrase);
+    ASSERT_TRUE(vault.change_protection(by_passphrase("two")));
+    expect_error(Vault::open(place_, by_passphrase("one")), VaultErrc::wrong_passphrase);
+    const auto again = Vault::open(place_, by_passphrase("two"));
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_EQ(opened(*again, later, "b"), "later");
+    ASSERT_TRUE(vault.change_protection(Unprotected()));
+    EXPECT_EQ(opened(open(), wrapped, "b"), "secret");
+    EXPECT_EQ(open().ids(), vault.ids());
 }
 
 TEST_F(VaultTest, ADamagedFileIsRefused) {
