@@ -1,0 +1,1 @@
+add_fuzz_target(kms_ciphertext casemate_kms)
