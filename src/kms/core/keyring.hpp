@@ -64,7 +64,7 @@ public:
     // public_key gives the current generation's DER SubjectPublicKeyInfo. Errors: as current.
     [[nodiscard]] Result<Bytes> public_key(const Key& key);
     // forget cleanses a generation that was deleted, once its last user lets go.
-    void forget(std::string_view material_id);
+    void forget(std::string_view key_id, std::string_view material_id);
 
     // caller gives who has an access key; nullptr: nobody. Errors: StoreErrc, VaultErrc.
     [[nodiscard]] Result<std::shared_ptr<const KnownCaller>> caller(std::string_view access_key_id);

@@ -50,8 +50,7 @@ struct NewSecret {
 // generate_secret makes one; an RSA key takes up to seconds. Errors: CryptoErrc.
 [[nodiscard]] Result<NewSecret> generate_secret(KeySpec spec);
 
-// check_secret takes imported material apart: it must be of the spec. Errors: KmsErrc
-// incorrect_key_material… as AWS: validation with the sentence.
+// check_secret takes imported material apart: it must be of the spec. Errors: KmsErrc validation.
 [[nodiscard]] Result<NewSecret> check_secret(KeySpec spec, SecretBytes secret);
 
 // wrap_material makes what the store keeps. sequence counts from 1; rotation is "", "AUTOMATIC" or
