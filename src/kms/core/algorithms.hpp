@@ -42,7 +42,8 @@ struct SigningAlgorithm {
     crypto::RsaScheme scheme = crypto::RsaScheme::pss;
 };
 [[nodiscard]] std::optional<SigningAlgorithm> parse_signing_algorithm(std::string_view text);
-// kSigningAlgorithms is how AWS lists them in the sentence about an unknown one.
+// kSigningAlgorithms and kMacAlgorithms are how AWS lists them in the sentence about an unknown
+// one.
 inline constexpr std::string_view kSigningAlgorithms =
     "[RSASSA_PSS_SHA_256, RSASSA_PSS_SHA_384, RSASSA_PSS_SHA_512, RSASSA_PKCS1_V1_5_SHA_256, "
     "RSASSA_PKCS1_V1_5_SHA_384, RSASSA_PKCS1_V1_5_SHA_512, ECDSA_SHA_256, ECDSA_SHA_384, "
@@ -54,6 +55,6 @@ struct MacName {
 };
 [[nodiscard]] std::optional<MacName> parse_mac_algorithm(std::string_view text);
 inline constexpr std::string_view kMacAlgorithms =
-    "[HMAC_SHA_224, HMAC_SHA_256, HMAC_SHA_384, HMAC_SHA_512]";
+    "[HMAC_SHA_384, HMAC_SHA_256, HMAC_SHA_224, HMAC_SHA_512]";
 
 }  // namespace casemate::kms
