@@ -38,11 +38,11 @@ Result<> require_enabled(const Key& key) {
     return invalid_state(key, "in no known state");
 }
 
-Result<> require_usage(const Key& key, KeyUsage usage) {
+Result<> require_usage(const Key& key, KeyUsage usage, std::string_view operation) {
     if (key.usage != usage) {
-        return Error(KmsErrc::invalid_key_usage, key.arn + " key usage is " +
-                                                     std::string(name_of(key.usage)) +
-                                                     " which is not valid for this operation.");
+        return Error(KmsErrc::invalid_key_usage,
+                     key.arn + " key usage is " + std::string(name_of(key.usage)) +
+                         " which is not valid for " + std::string(operation) + ".");
     }
     return {};
 }

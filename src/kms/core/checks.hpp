@@ -10,8 +10,9 @@ namespace casemate::kms {
 // require_enabled: for use in cryptography. Errors: KmsErrc disabled; kms_invalid_state for a key
 // pending deletion or import.
 [[nodiscard]] Result<> require_enabled(const Key& key);
-// require_usage: KmsErrc invalid_key_usage.
-[[nodiscard]] Result<> require_usage(const Key& key, KeyUsage usage);
+// require_usage: KmsErrc invalid_key_usage. operation: its name, for the sentence.
+[[nodiscard]] Result<> require_usage(const Key& key, KeyUsage usage,
+                                     std::string_view operation = "this operation");
 // require_not_deleted: KmsErrc kms_invalid_state for a key pending deletion.
 [[nodiscard]] Result<> require_not_deleted(const Key& key);
 // require_own_account: operations that AWS does not allow on another account's key. Errors: KmsErrc

@@ -53,7 +53,6 @@ Result<Pair> make_pair(Core& core, Call& call, const std::optional<Recipient>& r
                  fields.choice<PairSpec>("KeyPairSpec", parse_pair_spec, kPairSpecNames));
     CASEMATE_TRY(const std::optional<EncryptionContext> context, read_context(fields));
     call.notes.parameters.emplace_back("KeyPairSpec", pair.name);
-    call.notes.encryption_context = context;
     Asked asked;
     asked.encryption_context = context ? &*context : nullptr;
     asked.conditions = {{"kms:DataKeyPairSpec", std::string(pair.name)},
@@ -69,7 +68,10 @@ Result<Pair> make_pair(Core& core, Call& call, const std::optional<Recipient>& r
     }
     CASEMATE_CHECK(stop_if_dry_run(fields));
     CASEMATE_TRY(NewSecret made, generate_secret(*pair.spec));
-    CASEMATE_TRY(const Bytes ciphertext, encrypt_under(core, key, made.secret.view(), context));
+    CASEMATE_TRY(const auto material, core.keyring.current(key));
+    CASEMATE_TRY(const Bytes ciphertext,
+                 seal_ciphertext(key.id, key.current_material, material->bytes(),
+                                 context.value_or(EncryptionContext()), made.secret.view()));
     Answer answer = call.answer();
     answer["KeyId"] = key.arn;
     put_blob(answer, "PrivateKeyCiphertextBlob", ciphertext);

@@ -35,7 +35,7 @@ Result<NamedKey> take_key(Core& core, Call& call, const Fields& fields,
     CASEMATE_CHECK(permit(core, call, asked));
     CASEMATE_CHECK(require_enabled(named.key()));
     if (usage) {
-        CASEMATE_CHECK(require_usage(named.key(), *usage));
+        CASEMATE_CHECK(require_usage(named.key(), *usage, call.operation));
     }
     return named;
 }

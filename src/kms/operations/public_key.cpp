@@ -9,11 +9,6 @@ Result<Answer> get_public_key(Core& core, Call& call) {
     const Fields fields(call.input);
     CASEMATE_TRY(const NamedKey named, take_key(core, call, fields, std::nullopt, Asked{}));
     const Key& key = named.key();
-    if (!is_rsa(key.spec) && !is_curve(key.spec)) {
-        return Error(KmsErrc::unsupported_operation, key.arn + " is a key of spec " +
-                                                         std::string(name_of(key.spec)) +
-                                                         ", which has no public key.");
-    }
     CASEMATE_TRY(const Bytes public_key, core.keyring.public_key(key));
     Answer answer = call.answer();
     answer["KeyId"] = key.arn;

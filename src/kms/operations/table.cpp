@@ -2,14 +2,28 @@
 #include <algorithm>
 #include <array>
 
+#include "kms/operations/agreement.hpp"
+#include "kms/operations/data_key_pairs.hpp"
+#include "kms/operations/mac.hpp"
 #include "kms/operations/operation.hpp"
+#include "kms/operations/public_key.hpp"
+#include "kms/operations/signing.hpp"
 
 namespace casemate::kms {
 
 namespace {
 
 // In the order of their names: find_operation searches by halves.
-constexpr std::array<Operation, 0> kOperations{};
+constexpr auto kOperations = std::to_array<Operation>({
+    {"DeriveSharedSecret", derive_shared_secret},
+    {"GenerateDataKeyPair", generate_data_key_pair},
+    {"GenerateDataKeyPairWithoutPlaintext", generate_data_key_pair_without_plaintext},
+    {"GenerateMac", generate_mac},
+    {"GetPublicKey", get_public_key},
+    {"Sign", sign},
+    {"Verify", verify},
+    {"VerifyMac", verify_mac},
+});
 
 }  // namespace
 
