@@ -72,6 +72,8 @@ std::string_view type_of(KmsErrc code) {
             return "LimitExceededException";
         case KmsErrc::malformed_policy:
             return "MalformedPolicyDocumentException";
+        case KmsErrc::not_authorized:
+            return "NotAuthorizedException";
         case KmsErrc::not_found:
             return "NotFoundException";
         case KmsErrc::tag:

@@ -45,6 +45,8 @@ enum class KmsErrc : std::uint8_t {
     kms_invalid_state,
     limit_exceeded,
     malformed_policy,
+    // A name that is AWS's own: "alias/aws/…".
+    not_authorized,
     not_found,
     tag,
     unsupported_operation,

@@ -97,6 +97,8 @@ struct Material {
 };
 
 struct Alias {
+    // account: its 12 digits; each has its own names.
+    std::string account;
     // name: "alias/…".
     std::string name;
     std::string key_id;

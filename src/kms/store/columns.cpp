@@ -225,7 +225,8 @@ std::vector<Value> in_columns(const Material& material) {
 }
 
 std::vector<Value> in_columns(const Alias& alias) {
-    return {alias.name, alias.key_id, as_value(alias.created), as_value(alias.updated)};
+    return {alias.account, alias.name, alias.key_id, as_value(alias.created),
+            as_value(alias.updated)};
 }
 
 std::vector<Value> in_columns(const Grant& grant) {
@@ -281,6 +282,7 @@ Result<> read_row(const Row& row, Material& out) {
 
 Result<> read_row(const Row& row, Alias& out) {
     Columns columns(row);
+    columns.text(out.account);
     columns.text(out.name);
     columns.text(out.key_id);
     columns.time(out.created);

@@ -76,6 +76,11 @@ Result<> require_changed(const Result<Outcome>& outcome, Error error) {
     return {};
 }
 
+Error alias_changed(const Alias& before) {
+    return {StoreErrc::conflict,
+            "expected the alias " + before.name + " as it was read, found it changed or gone"};
+}
+
 Error no_generation() {
     return {StoreErrc::damaged, "expected the number of the store's changes, found none"};
 }
@@ -286,6 +291,15 @@ Result<Page<Key>> Repository::key_page(std::string_view after, std::size_t limit
     return read_page<Key>(std::move(found.rows), limit, [](const Key& key) { return key.id; });
 }
 
+Result<Page<Key>> Repository::key_page_of(std::string_view arn_prefix, std::string_view after,
+                                          std::size_t limit) {
+    // Ids are hexadecimal digits and dashes: all before the tilde.
+    const std::string prefix(arn_prefix);
+    CASEMATE_TRY(Outcome found, run(sql::kKeyPageOf, {prefix + std::string(after), prefix + "~",
+                                                      number(limit + 1)}));
+    return read_page<Key>(std::move(found.rows), limit, [](const Key& key) { return key.id; });
+}
+
 Result<std::vector<Key>> Repository::due_deletions(Time now, std::size_t limit) {
     CASEMATE_TRY(const Outcome found, run(sql::kDueDeletions, {as_value(now), number(limit)}));
     return read_rows<Key>(found.rows);
@@ -346,33 +360,37 @@ Result<> Repository::create_alias(const Alias& alias) {
         [&](Database& database) { return insert(database, sql::kInsertAlias, in_columns(alias)); });
 }
 
-Result<> Repository::move_alias(std::string_view name, std::string_view key_id, Time now) {
+Result<> Repository::move_alias(const Alias& before, std::string_view key_id, Time now) {
     return write([&](Database& database) {
         return require_changed(
-            database.run(sql::kMoveAlias, {text(name), text(key_id), as_value(now)}),
-            not_found("the alias", name));
+            database.run(sql::kMoveAlias,
+                         {before.account, before.name, before.key_id, text(key_id), as_value(now)}),
+            alias_changed(before));
     });
 }
 
-Result<> Repository::delete_alias(std::string_view name) {
+Result<> Repository::delete_alias(const Alias& before) {
     return write([&](Database& database) {
-        return require_changed(database.run(sql::kDeleteAlias, {text(name)}),
-                               not_found("the alias", name));
+        return require_changed(
+            database.run(sql::kDeleteAlias, {before.account, before.name, before.key_id}),
+            alias_changed(before));
     });
 }
 
-Result<Alias> Repository::alias(std::string_view name) {
-    CASEMATE_TRY(const Outcome found, run(sql::kAlias, {text(name)}));
+Result<Alias> Repository::alias(std::string_view account, std::string_view name) {
+    CASEMATE_TRY(const Outcome found, run(sql::kAlias, {text(account), text(name)}));
     return read_one<Alias>(found.rows, "the alias", name);
 }
 
-Result<Key> Repository::key_of_alias(std::string_view name) {
-    CASEMATE_TRY(const Outcome found, run(sql::kKeyOfAlias, {text(name)}));
+Result<Key> Repository::key_of_alias(std::string_view account, std::string_view name) {
+    CASEMATE_TRY(const Outcome found, run(sql::kKeyOfAlias, {text(account), text(name)}));
     return read_one<Key>(found.rows, "the alias", name);
 }
 
-Result<Page<Alias>> Repository::alias_page(std::string_view after, std::size_t limit) {
-    CASEMATE_TRY(Outcome found, run(sql::kAliasPage, {text(after), number(limit + 1)}));
+Result<Page<Alias>> Repository::alias_page(std::string_view account, std::string_view after,
+                                           std::size_t limit) {
+    CASEMATE_TRY(Outcome found,
+                 run(sql::kAliasPage, {text(account), text(after), number(limit + 1)}));
     return read_page<Alias>(std::move(found.rows), limit,
                             [](const Alias& alias) { return alias.name; });
 }

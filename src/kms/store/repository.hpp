@@ -77,6 +77,10 @@ public:
                                       const std::vector<std::string>& removed = {});
     // key_page lists keys by id, after a marker. limit is at least 1.
     [[nodiscard]] Result<Page<Key>> key_page(std::string_view after, std::size_t limit);
+    // key_page_of lists those of one account by id: their ARNs begin with arn_prefix
+    // ("arn:aws:kms:REGION:ACCOUNT:key/").
+    [[nodiscard]] Result<Page<Key>> key_page_of(std::string_view arn_prefix, std::string_view after,
+                                                std::size_t limit);
     // Those for which something is due at now, at most limit of them, the longest due first: keys
     // pending deletion, automatic rotations of enabled keys, imported material that has ended.
     [[nodiscard]] Result<std::vector<Key>> due_deletions(Time now, std::size_t limit);
@@ -101,14 +105,17 @@ public:
 
     // Errors: exists; not_found when there is no such key.
     [[nodiscard]] Result<> create_alias(const Alias& alias);
-    // move_alias lets an alias name another key. Errors: not_found, for either.
-    [[nodiscard]] Result<> move_alias(std::string_view name, std::string_view key_id, Time now);
-    // Errors: not_found.
-    [[nodiscard]] Result<> delete_alias(std::string_view name);
-    [[nodiscard]] Result<Alias> alias(std::string_view name);
-    [[nodiscard]] Result<Key> key_of_alias(std::string_view name);
-    // Lists by name, of all keys or of one.
-    [[nodiscard]] Result<Page<Alias>> alias_page(std::string_view after, std::size_t limit);
+    // move_alias lets an alias name another key, if it still names before's. Errors: conflict when
+    // it does not, or is gone; not_found when there is no such key.
+    [[nodiscard]] Result<> move_alias(const Alias& before, std::string_view key_id, Time now);
+    // delete_alias removes an alias, if it still names before's key. Errors: conflict.
+    [[nodiscard]] Result<> delete_alias(const Alias& before);
+    // alias gives an account's. Errors: not_found.
+    [[nodiscard]] Result<Alias> alias(std::string_view account, std::string_view name);
+    [[nodiscard]] Result<Key> key_of_alias(std::string_view account, std::string_view name);
+    // Lists by name, of an account or of a key.
+    [[nodiscard]] Result<Page<Alias>> alias_page(std::string_view account, std::string_view after,
+                                                 std::size_t limit);
     [[nodiscard]] Result<Page<Alias>> alias_page_of(std::string_view key_id, std::string_view after,
                                                     std::size_t limit);
 

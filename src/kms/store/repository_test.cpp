@@ -28,6 +28,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
+constexpr const char* kAccount = "123456789012";
+
 Time at(int seconds) {
     return Time(std::chrono::seconds(1'700'000'000 + seconds));
 }
@@ -266,14 +268,40 @@ TEST_P(RepositoryTest, ListsGoOnAfterTheirMarker) {
 TEST_P(RepositoryTest, TextIsOrderedByItsBytes) {
     create(1);
     for (const char* name : {"alias/b", "alias/B", "alias/a-b", "alias/ab", "alias/é"}) {
-        ASSERT_TRUE(repository_->create_alias({name, id_of(1), at(1), at(1)}));
+        ASSERT_TRUE(repository_->create_alias({kAccount, name, id_of(1), at(1), at(1)}));
     }
     std::vector<std::string> names;
-    const Page<Alias> page = repository_->alias_page("", 10).value();
+    const Page<Alias> page = repository_->alias_page(kAccount, "", 10).value();
     for (const Alias& alias : page.items) {
         names.push_back(alias.name);
     }
     EXPECT_THAT(names, ElementsAre("alias/B", "alias/a-b", "alias/ab", "alias/b", "alias/é"));
+}
+
+TEST_P(RepositoryTest, AccountsHaveTheirOwnKeysAndAliases) {
+    create(1);
+    Key foreign = make_key(2);
+    foreign.arn = "arn:aws:kms:us-east-1:210987654321:key/" + foreign.id;
+    ASSERT_TRUE(repository_->create_key(foreign, std::nullopt));
+    create(3);
+    const Alias own{kAccount, "alias/a", id_of(1), at(1), at(1)};
+    const Alias other{"210987654321", "alias/a", foreign.id, at(1), at(1)};
+    ASSERT_TRUE(repository_->create_alias(own));
+    ASSERT_TRUE(repository_->create_alias(other));
+    EXPECT_EQ(repository_->alias(kAccount, "alias/a").value(), own);
+    EXPECT_EQ(repository_->alias(other.account, "alias/a").value(), other);
+    EXPECT_THAT(repository_->alias_page(kAccount, "", 5)->items, ElementsAre(own));
+    const std::string prefix = "arn:aws:kms:us-east-1:123456789012:key/";
+    const Page<Key> first = repository_->key_page_of(prefix, "", 1).value();
+    EXPECT_THAT(first.items, ElementsAre(repository_->key(id_of(1)).value()));
+    ASSERT_EQ(first.next, id_of(1));
+    const Page<Key> second = repository_->key_page_of(prefix, *first.next, 1).value();
+    EXPECT_THAT(second.items, ElementsAre(repository_->key(id_of(3)).value()));
+    EXPECT_EQ(second.next, std::nullopt);
+    EXPECT_THAT(repository_->key_page_of("arn:aws:kms:us-east-1:000000000000:key/", "", 5)->items,
+                IsEmpty());
+    ASSERT_TRUE(repository_->delete_alias(other));
+    EXPECT_TRUE(repository_->alias(kAccount, "alias/a"));
 }
 
 TEST_P(RepositoryTest, WhatIsDueIsFound) {
@@ -310,18 +338,19 @@ TEST_P(RepositoryTest, ADeletedKeyTakesWithItWhatIsIts) {
     create(2);
     for (const int number : {1, 2}) {
         const std::string name = std::to_string(number);
-        ASSERT_TRUE(repository_->create_alias({"alias/" + name, id_of(number), at(1), at(1)}));
+        ASSERT_TRUE(
+            repository_->create_alias({kAccount, "alias/" + name, id_of(number), at(1), at(1)}));
         ASSERT_TRUE(repository_->create_grant(make_grant(id_of(number), "g" + name, "who")));
     }
     expect_error(repository_->delete_key(id_of(1), 5), StoreErrc::conflict);
     expect_error(repository_->delete_key(id_of(3), 0), StoreErrc::not_found);
     ASSERT_TRUE(repository_->delete_key(id_of(1), 0));
     expect_error(repository_->key(id_of(1)), StoreErrc::not_found);
-    expect_error(repository_->alias("alias/1"), StoreErrc::not_found);
+    expect_error(repository_->alias(kAccount, "alias/1"), StoreErrc::not_found);
     expect_error(repository_->grant(id_of(1), "g1"), StoreErrc::not_found);
     EXPECT_THAT(repository_->key_materials(id_of(1), 0, 10).value(), IsEmpty());
     EXPECT_TRUE(repository_->key(id_of(2)));
-    EXPECT_TRUE(repository_->alias("alias/2"));
+    EXPECT_TRUE(repository_->alias(kAccount, "alias/2"));
     EXPECT_TRUE(repository_->grant(id_of(2), "g2"));
     EXPECT_THAT(repository_->key_materials(id_of(2), 0, 10).value(), SizeIs(1));
 }
@@ -329,23 +358,27 @@ TEST_P(RepositoryTest, ADeletedKeyTakesWithItWhatIsIts) {
 TEST_P(RepositoryTest, AliasesMove) {
     create(1);
     create(2);
-    const Alias alias{"alias/a", id_of(1), at(1), at(1)};
+    const Alias alias{kAccount, "alias/a", id_of(1), at(1), at(1)};
     ASSERT_TRUE(repository_->create_alias(alias));
     expect_error(repository_->create_alias(alias), StoreErrc::exists);
-    expect_error(repository_->create_alias({"alias/b", id_of(3), at(1), at(1)}),
+    expect_error(repository_->create_alias({kAccount, "alias/b", id_of(3), at(1), at(1)}),
                  StoreErrc::not_found);
-    EXPECT_EQ(repository_->alias("alias/a").value(), alias);
-    EXPECT_EQ(repository_->key_of_alias("alias/a")->id, id_of(1));
-    ASSERT_TRUE(repository_->move_alias("alias/a", id_of(2), at(9)));
-    EXPECT_EQ(repository_->alias("alias/a").value(), (Alias{"alias/a", id_of(2), at(1), at(9)}));
-    EXPECT_EQ(repository_->key_of_alias("alias/a")->id, id_of(2));
-    expect_error(repository_->move_alias("alias/a", id_of(3), at(9)), StoreErrc::not_found);
-    expect_error(repository_->move_alias("alias/c", id_of(2), at(9)), StoreErrc::not_found);
+    EXPECT_EQ(repository_->alias(kAccount, "alias/a").value(), alias);
+    EXPECT_EQ(repository_->key_of_alias(kAccount, "alias/a")->id, id_of(1));
+    ASSERT_TRUE(repository_->move_alias(alias, id_of(2), at(9)));
+    const Alias moved{kAccount, "alias/a", id_of(2), at(1), at(9)};
+    EXPECT_EQ(repository_->alias(kAccount, "alias/a").value(), moved);
+    EXPECT_EQ(repository_->key_of_alias(kAccount, "alias/a")->id, id_of(2));
+    // It is not any more what was read.
+    expect_error(repository_->move_alias(alias, id_of(2), at(9)), StoreErrc::conflict);
+    expect_error(repository_->delete_alias(alias), StoreErrc::conflict);
+    expect_error(repository_->move_alias(moved, id_of(3), at(9)), StoreErrc::not_found);
+    EXPECT_EQ(repository_->alias(kAccount, "alias/a").value(), moved);
     EXPECT_THAT(repository_->alias_page_of(id_of(1), "", 5)->items, IsEmpty());
     EXPECT_THAT(repository_->alias_page_of(id_of(2), "", 5)->items, SizeIs(1));
-    ASSERT_TRUE(repository_->delete_alias("alias/a"));
-    expect_error(repository_->delete_alias("alias/a"), StoreErrc::not_found);
-    expect_error(repository_->key_of_alias("alias/a"), StoreErrc::not_found);
+    ASSERT_TRUE(repository_->delete_alias(moved));
+    expect_error(repository_->delete_alias(moved), StoreErrc::conflict);
+    expect_error(repository_->key_of_alias(kAccount, "alias/a"), StoreErrc::not_found);
 }
 
 TEST_P(RepositoryTest, GrantsAreReadAsTheyWereStored) {
@@ -419,7 +452,8 @@ TEST_P(RepositoryTest, TextThatIsNoneIsRefused) {
     key.description = "\xff";
     expect_error(repository_->create_key(key, std::nullopt), StoreErrc::bad_text);
     expect_error(repository_->key("\xc3"), StoreErrc::bad_text);
-    expect_error(repository_->alias(std::string_view("alias/\0", 7)), StoreErrc::bad_text);
+    expect_error(repository_->alias(kAccount, std::string_view("alias/\0", 7)),
+                 StoreErrc::bad_text);
     EXPECT_TRUE(repository_->key(id_of(1)));
     expect_error(repository_->key("' OR ''='"), StoreErrc::not_found);
 }
@@ -481,10 +515,14 @@ TEST_P(RepositoryTest, EachChangeIsCounted) {
         [&] { return repository_->update_key(key, {make_material(key.id, 2)}); },
         [&] { return repository_->rewrap_material(make_material(key.id, 2), Bytes{1}); },
         [&] {
-            return repository_->create_alias({"alias/a", key.id, at(1), at(1)});
+            return repository_->create_alias({kAccount, "alias/a", key.id, at(1), at(1)});
         },
-        [&] { return repository_->move_alias("alias/a", key.id, at(2)); },
-        [&] { return repository_->delete_alias("alias/a"); },
+        [&] {
+            return repository_->move_alias({kAccount, "alias/a", key.id, {}, {}}, key.id, at(2));
+        },
+        [&] {
+            return repository_->delete_alias({kAccount, "alias/a", key.id, {}, {}});
+        },
         [&] { return repository_->create_grant(grant); },
         [&] { return repository_->delete_grant(key.id, grant.id); },
         [&] { return repository_->create_user(user); },

@@ -8,13 +8,14 @@
 namespace casemate::kms::sql {
 
 // The tables, as version 1 of the store has them.
-inline constexpr std::array<std::string_view, 14> kVersion1 = {
+inline constexpr std::array<std::string_view, 15> kVersion1 = {
     "CREATE TABLE kms_settings (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL)",
     "CREATE TABLE kms_keys (id TEXT PRIMARY KEY NOT NULL, arn TEXT NOT NULL, spec TEXT NOT NULL, "
     "usage TEXT NOT NULL, state TEXT NOT NULL, origin TEXT NOT NULL, description TEXT NOT NULL, "
     "created BIGINT NOT NULL, deletion_date BIGINT, policy TEXT NOT NULL, tags BLOB NOT NULL, "
     "rotation_days BIGINT, next_rotation BIGINT, current_material TEXT NOT NULL, "
     "valid_to BIGINT, version BIGINT NOT NULL)",
+    "CREATE INDEX kms_keys_arn ON kms_keys (arn)",
     "CREATE INDEX kms_keys_deletion ON kms_keys (deletion_date) WHERE deletion_date IS NOT NULL",
     "CREATE INDEX kms_keys_rotation ON kms_keys (next_rotation) WHERE next_rotation IS NOT NULL",
     "CREATE INDEX kms_keys_valid_to ON kms_keys (valid_to) WHERE valid_to IS NOT NULL",
@@ -22,9 +23,9 @@ inline constexpr std::array<std::string_view, 14> kVersion1 = {
     "id TEXT NOT NULL, sequence BIGINT NOT NULL, wrapped BLOB NOT NULL, created BIGINT NOT NULL, "
     "public_key BLOB NOT NULL, rotation TEXT NOT NULL, PRIMARY KEY (key_id, id), "
     "UNIQUE (key_id, sequence))",
-    "CREATE TABLE kms_aliases (name TEXT PRIMARY KEY NOT NULL, "
+    "CREATE TABLE kms_aliases (account TEXT NOT NULL, name TEXT NOT NULL, "
     "key_id TEXT NOT NULL REFERENCES kms_keys (id) ON DELETE CASCADE, "
-    "created BIGINT NOT NULL, updated BIGINT NOT NULL)",
+    "created BIGINT NOT NULL, updated BIGINT NOT NULL, PRIMARY KEY (account, name))",
     "CREATE INDEX kms_aliases_key ON kms_aliases (key_id, name)",
     "CREATE TABLE kms_grants (id TEXT PRIMARY KEY NOT NULL, "
     "key_id TEXT NOT NULL REFERENCES kms_keys (id) ON DELETE CASCADE, name TEXT NOT NULL, "
@@ -44,7 +45,7 @@ inline constexpr std::string_view kGenerationTable = "kms_generation";
     "id, arn, spec, usage, state, origin, description, created, deletion_date, policy, tags, " \
     "rotation_days, next_rotation, current_material, valid_to, version"
 #define CASEMATE_MATERIAL_COLUMNS "key_id, id, sequence, wrapped, created, public_key, rotation"
-#define CASEMATE_ALIAS_COLUMNS "name, key_id, created, updated"
+#define CASEMATE_ALIAS_COLUMNS "account, name, key_id, created, updated"
 #define CASEMATE_GRANT_COLUMNS                                                              \
     "id, key_id, name, grantee, retiring_principal, issuing_account, operations, context, " \
     "subset, created"
@@ -75,10 +76,12 @@ inline constexpr std::string_view kDeleteMaterial =
 inline constexpr std::string_view kRewrapMaterial =
     "UPDATE kms_materials SET wrapped = $4 WHERE key_id = $1 AND id = $2 AND wrapped = $3";
 inline constexpr std::string_view kInsertAlias =
-    "INSERT INTO kms_aliases (" CASEMATE_ALIAS_COLUMNS ") VALUES ($1, $2, $3, $4)";
+    "INSERT INTO kms_aliases (" CASEMATE_ALIAS_COLUMNS ") VALUES ($1, $2, $3, $4, $5)";
 inline constexpr std::string_view kMoveAlias =
-    "UPDATE kms_aliases SET key_id = $2, updated = $3 WHERE name = $1";
-inline constexpr std::string_view kDeleteAlias = "DELETE FROM kms_aliases WHERE name = $1";
+    "UPDATE kms_aliases SET key_id = $4, updated = $5 "
+    "WHERE account = $1 AND name = $2 AND key_id = $3";
+inline constexpr std::string_view kDeleteAlias =
+    "DELETE FROM kms_aliases WHERE account = $1 AND name = $2 AND key_id = $3";
 inline constexpr std::string_view kInsertGrant =
     "INSERT INTO kms_grants (" CASEMATE_GRANT_COLUMNS
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
@@ -98,6 +101,9 @@ inline constexpr std::string_view kKey =
     "SELECT " CASEMATE_KEY_COLUMNS " FROM kms_keys WHERE id = $1";
 inline constexpr std::string_view kKeyPage =
     "SELECT " CASEMATE_KEY_COLUMNS " FROM kms_keys WHERE id > $1 ORDER BY id LIMIT $2";
+inline constexpr std::string_view kKeyPageOf =
+    "SELECT " CASEMATE_KEY_COLUMNS
+    " FROM kms_keys WHERE arn > $1 AND arn < $2 ORDER BY arn LIMIT $3";
 inline constexpr std::string_view kDueDeletions =
     "SELECT " CASEMATE_KEY_COLUMNS
     " FROM kms_keys WHERE deletion_date IS NOT NULL AND deletion_date <= $1 "
@@ -119,12 +125,14 @@ inline constexpr std::string_view kMaterialPage =
     "SELECT " CASEMATE_MATERIAL_COLUMNS
     " FROM kms_materials WHERE (key_id, id) > ($1, $2) ORDER BY key_id, id LIMIT $3";
 inline constexpr std::string_view kAlias =
-    "SELECT " CASEMATE_ALIAS_COLUMNS " FROM kms_aliases WHERE name = $1";
+    "SELECT " CASEMATE_ALIAS_COLUMNS " FROM kms_aliases WHERE account = $1 AND name = $2";
 inline constexpr std::string_view kKeyOfAlias =
     "SELECT " CASEMATE_KEY_COLUMNS
-    " FROM kms_keys WHERE id = (SELECT key_id FROM kms_aliases WHERE name = $1)";
+    " FROM kms_keys WHERE id = "
+    "(SELECT key_id FROM kms_aliases WHERE account = $1 AND name = $2)";
 inline constexpr std::string_view kAliasPage =
-    "SELECT " CASEMATE_ALIAS_COLUMNS " FROM kms_aliases WHERE name > $1 ORDER BY name LIMIT $2";
+    "SELECT " CASEMATE_ALIAS_COLUMNS
+    " FROM kms_aliases WHERE account = $1 AND name > $2 ORDER BY name LIMIT $3";
 inline constexpr std::string_view kAliasPageOf =
     "SELECT " CASEMATE_ALIAS_COLUMNS
     " FROM kms_aliases WHERE key_id = $1 AND name > $2 ORDER BY name LIMIT $3";
@@ -156,14 +164,39 @@ inline constexpr std::string_view kSetting = "SELECT value FROM kms_settings WHE
 
 // All that look for rows.
 inline constexpr std::array kFinding = {
-    kKey,          kKeyPage,       kDueDeletions,   kDueRotations,
-    kEndedImports, kMaterial,      kKeyMaterials,   kMaterialPage,
-    kAlias,        kKeyOfAlias,    kAliasPage,      kAliasPageOf,
-    kGrant,        kGrantPage,     kGrantsTo,       kRetirableGrantPage,
-    kUser,         kUserNamed,     kUserPage,       kSetting,
-    kUpdateKey,    kDeleteKey,     kDeleteMaterial, kRewrapMaterial,
-    kMoveAlias,    kDeleteAlias,   kDeleteGrant,    kDeleteUser,
-    kRewrapUser,   kUpdateSetting, kCountUp,        kGeneration,
+    kKey,
+    kKeyPage,
+    kKeyPageOf,
+    kDueDeletions,
+    kDueRotations,
+    kEndedImports,
+    kMaterial,
+    kKeyMaterials,
+    kMaterialPage,
+    kAlias,
+    kKeyOfAlias,
+    kAliasPage,
+    kAliasPageOf,
+    kGrant,
+    kGrantPage,
+    kGrantsTo,
+    kRetirableGrantPage,
+    kUser,
+    kUserNamed,
+    kUserPage,
+    kSetting,
+    kUpdateKey,
+    kDeleteKey,
+    kDeleteMaterial,
+    kRewrapMaterial,
+    kMoveAlias,
+    kDeleteAlias,
+    kDeleteGrant,
+    kDeleteUser,
+    kRewrapUser,
+    kUpdateSetting,
+    kCountUp,
+    kGeneration,
 };
 
 }  // namespace casemate::kms::sql
