@@ -24,6 +24,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr const char* kAccount = "123456789012";
 constexpr std::size_t kThreads = 16;
 constexpr std::size_t kReads = 4000;
 constexpr std::size_t kChanges = 200;
@@ -86,7 +87,8 @@ Result<> insert(Database& database, std::uint64_t number) {
     CASEMATE_CHECK(database.run(sql::kInsertMaterial, in_columns(make_material(key))));
     CASEMATE_CHECK(database.run(sql::kInsertGrant, in_columns(make_grant(key))));
     CASEMATE_CHECK(database.run(
-        sql::kInsertAlias, in_columns(Alias{"alias/" + key.id, key.id, key.created, key.created})));
+        sql::kInsertAlias,
+        in_columns(Alias{kAccount, "alias/" + key.id, key.id, key.created, key.created})));
     return {};
 }
 
@@ -176,7 +178,7 @@ bool measure_reads(Repository& repository, std::size_t threads, std::uint64_t ke
     bool good = all("generation", [&](std::uint64_t) { return repository.generation().ok(); });
     good &= all("key", [&](std::uint64_t i) { return repository.key(scattered(i)).ok(); });
     good &= all("key_of_alias", [&](std::uint64_t i) {
-        return repository.key_of_alias("alias/" + scattered(i)).ok();
+        return repository.key_of_alias(kAccount, "alias/" + scattered(i)).ok();
     });
     good &= all("material", [&](std::uint64_t i) {
         return repository.material(scattered(i), std::string(64, 'a')).ok();

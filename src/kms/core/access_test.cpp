@@ -126,8 +126,8 @@ TEST_F(AccessTest, AMeasurementIsThereOnlyWithAVerifiedDocument) {
 TEST_F(AccessTest, KeysAreFoundByTheirNames) {
     const Key key = store_key(service_, allowing(kRoot));
     const Caller alice = CoreForTest::caller();
-    ASSERT_TRUE(
-        service_.repository().create_alias({"alias/app", key.id, service_.now(), service_.now()}));
+    const Alias app{std::string(kTestAccount), "alias/app", key.id, service_.now(), service_.now()};
+    ASSERT_TRUE(service_.repository().create_alias(app));
     Keyring& keyring = service_.keyring();
     EXPECT_EQ(keyring.find(key.id, alice)->key().id, key.id);
     EXPECT_EQ(keyring.find(key.arn, alice)->key().id, key.id);
@@ -147,8 +147,11 @@ TEST_F(AccessTest, KeysAreFoundByTheirNames) {
     const Caller stranger = CoreForTest::caller("eve", "", "999999999999");
     EXPECT_FALSE(keyring.find(key.id, stranger).ok());
     EXPECT_TRUE(keyring.find(key.arn, stranger).ok());
+    // A name of an account is nobody else's, whoever asked for it before.
+    EXPECT_FALSE(keyring.find("alias/app", stranger).ok());
+    EXPECT_TRUE(keyring.find("alias/app", alice).ok());
     // A removed alias is gone at once.
-    ASSERT_TRUE(service_.repository().delete_alias("alias/app"));
+    ASSERT_TRUE(service_.repository().delete_alias(app));
     EXPECT_FALSE(keyring.find("alias/app", alice).ok());
 }
 

@@ -90,16 +90,16 @@ Result<NamedKey> Keyring::find(std::string_view key_id, const Caller& caller) {
         by_alias ? alias_arn(region_, account, name.text) : key_arn(region_, account, name.text);
     if (by_alias) {
         CASEMATE_TRY(const std::uint64_t generation, repository_.generation());
-        const auto kept = aliases_.find(name.text);
+        const auto kept = aliases_.find(arn);
         if (kept && kept->generation == generation) {
             id = kept->value;
         } else {
-            const Result<Alias> alias = repository_.alias(name.text);
+            const Result<Alias> alias = repository_.alias(account, name.text);
             if (!alias) {
                 return alias.error().is(StoreErrc::not_found) ? no_such_alias(arn) : alias.error();
             }
             id = alias->key_id;
-            aliases_.put(name.text, id, generation);
+            aliases_.put(arn, id, generation);
         }
         found.alias = name.text;
     }

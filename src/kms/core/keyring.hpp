@@ -80,7 +80,7 @@ private:
     const Vault& vault_;
     std::string region_;
     Cache<KnownKeyPtr> keys_;
-    // alias → key id.
+    // alias's ARN → key id.
     Cache<std::string> aliases_;
     Cache<std::shared_ptr<const OpenedMaterial>> materials_;
     Cache<std::shared_ptr<const KnownCaller>> callers_;
