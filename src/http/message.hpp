@@ -24,9 +24,9 @@ struct Peer {
     bool secure = false;
     // address: "192.0.2.1", "2001:db8::1" (an IPv4 address mapped into IPv6 is written as IPv4);
     // nothing for unix sockets.
-    std::optional<std::string> address;
+    std::optional<std::string> address{};
     // listener: the name of the listener that accepted the connection.
-    std::string listener;
+    std::string listener{};
 };
 
 // Request: a whole request. What the server hands out keeps RFC 9112: one Host at most (exactly one
@@ -34,22 +34,22 @@ struct Peer {
 // but tabs in values.
 struct Request {
     // method as it was sent: "POST".
-    std::string method;
+    std::string method{};
     // target: path and query as they were sent, percent-encoded.
-    std::string target;
-    Headers headers;
+    std::string target{};
+    Headers headers{};
     // body without any transfer coding.
-    std::string body;
+    std::string body{};
     // peer is the server's; a client leaves it alone.
-    Peer peer;
+    Peer peer{};
 };
 
 // Response: what is answered. Content-Length, Transfer-Encoding, Connection and (where it is
 // absent) Date are the server's business: such headers of a handler are left out.
 struct Response {
     int status = 200;
-    Headers headers;
-    std::string body;
+    Headers headers{};
+    std::string body{};
 };
 
 }  // namespace casemate::http

@@ -45,7 +45,7 @@ struct Listener {
     std::string name;
     std::variant<TcpEndpoint, UnixEndpoint> endpoint;
     // tls: present where the listener speaks TLS, absent where it is plain.
-    std::optional<crypto::TlsServerContext> tls;
+    std::optional<crypto::TlsServerContext> tls{};
 };
 
 // Limits on what a peer may take. Times start when the phase does and are kept to within a quarter
@@ -96,12 +96,12 @@ using Handler = std::function<Response(const Request&)>;
 using RefusalHandler = std::function<Response(const Refusal&)>;
 
 struct Options {
-    std::vector<Listener> listeners;
-    Limits limits;
+    std::vector<Listener> listeners{};
+    Limits limits{};
     // threads: 0 is max(4, twice the processors).
     unsigned threads = 0;
     // refusals: absent, refusals are answered with their reason as text.
-    RefusalHandler refusals;
+    RefusalHandler refusals{};
 };
 
 // Statistics: what has happened since the start. Each number is exact, but they are read one after

@@ -18,14 +18,21 @@ namespace casemate::http {
 // is_field_value: no control characters but tabs, no space at its ends.
 [[nodiscard]] bool is_field_value(std::string_view text);
 
-// header_size gives the size of a message's start line and headers with the empty line that ends
-// them, looking from a place before which there was none; nothing where the end is not there yet.
-[[nodiscard]] std::optional<std::size_t> header_size(std::string_view bytes, std::size_t from);
+// HeaderScan: where a message's start line and headers end, found out while they come in.
+struct HeaderScan {
+    // size: of start line and headers with the empty line that ends them; 0 as long as that line is
+    // not there.
+    std::size_t size = 0;
+    // fault: what is wrong with the lines so far; empty where they are in order.
+    std::string_view fault;
+    // line: where the next call goes on.
+    std::size_t line = 0;
 
-// header_fault tells what is wrong with the bytes of a start line and headers, which end with an
-// empty line: a line that does not end in CR LF, a CR elsewhere, a control character, a line that
-// begins with space (RFC 9112 2.2, 5.2). Nothing where they are in order.
-[[nodiscard]] std::optional<std::string_view> header_fault(std::string_view bytes);
+    // go_on looks at the lines that have become whole. bytes are all of the message so far. A line
+    // that does not end in CR LF, a control character and a line that begins with space are faults
+    // (RFC 9112 2.2, 5.2).
+    void go_on(std::string_view bytes);
+};
 
 // Framing: what the headers say about a request's body and connection.
 struct Framing {
