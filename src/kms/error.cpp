@@ -32,6 +32,8 @@ std::string_view type_of(KmsErrc code) {
             return "AlreadyExistsException";
         case KmsErrc::conflict:
             return "ConflictException";
+        case KmsErrc::custom_key_store_not_found:
+            return "CustomKeyStoreNotFoundException";
         case KmsErrc::disabled:
             return "DisabledException";
         case KmsErrc::dry_run:

@@ -25,6 +25,7 @@ enum class KmsErrc : std::uint8_t {
     // --- of keys and what belongs to them ---
     already_exists,
     conflict,
+    custom_key_store_not_found,
     disabled,
     dry_run,
     expired_import_token,

@@ -10,6 +10,8 @@ constexpr Bounds kKeyId{1, 2048};
 constexpr Bounds kGrantTokens{0, 10};
 constexpr std::size_t kMaxGrantToken = 8192;
 
+}  // namespace
+
 Result<> read_grant_tokens(const Fields& fields) {
     CASEMATE_TRY(const std::vector<std::string> tokens, fields.texts("GrantTokens", kGrantTokens));
     for (const std::string& token : tokens) {
@@ -22,8 +24,6 @@ Result<> read_grant_tokens(const Fields& fields) {
     }
     return {};
 }
-
-}  // namespace
 
 Result<NamedKey> take_key(Core& core, Call& call, const Fields& fields,
                           std::optional<KeyUsage> usage, Asked asked) {

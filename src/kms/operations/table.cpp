@@ -3,10 +3,13 @@
 #include <array>
 
 #include "kms/operations/agreement.hpp"
+#include "kms/operations/cipher.hpp"
 #include "kms/operations/data_key_pairs.hpp"
+#include "kms/operations/data_keys.hpp"
 #include "kms/operations/mac.hpp"
 #include "kms/operations/operation.hpp"
 #include "kms/operations/public_key.hpp"
+#include "kms/operations/random.hpp"
 #include "kms/operations/signing.hpp"
 
 namespace casemate::kms {
@@ -15,11 +18,17 @@ namespace {
 
 // In the order of their names: find_operation searches by halves.
 constexpr auto kOperations = std::to_array<Operation>({
+    {"Decrypt", decrypt},
     {"DeriveSharedSecret", derive_shared_secret},
+    {"Encrypt", encrypt},
+    {"GenerateDataKey", generate_data_key},
     {"GenerateDataKeyPair", generate_data_key_pair},
     {"GenerateDataKeyPairWithoutPlaintext", generate_data_key_pair_without_plaintext},
+    {"GenerateDataKeyWithoutPlaintext", generate_data_key_without_plaintext},
     {"GenerateMac", generate_mac},
+    {"GenerateRandom", generate_random},
     {"GetPublicKey", get_public_key},
+    {"ReEncrypt", re_encrypt},
     {"Sign", sign},
     {"Verify", verify},
     {"VerifyMac", verify_mac},
