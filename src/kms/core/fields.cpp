@@ -39,6 +39,14 @@ Result<> check_length(std::string_view name, std::string_view found, std::size_t
     return {};
 }
 
+// without_value is AWS's sentence about a member that is marked as sensitive: "Value at 'plaintext'
+// failed …".
+Error without_value(const Error& refused) {
+    std::string sentence = refused.detail();
+    sentence.erase(sentence.find(" ''"), 3);
+    return {KmsErrc::validation, std::move(sentence)};
+}
+
 // The longest value that is repeated in a sentence, in bytes.
 constexpr std::size_t kMaxShown = 256;
 
@@ -135,8 +143,13 @@ Result<Bytes> Fields::blob(std::string_view name, Bounds size) const {
 }
 
 Result<SecretBytes> Fields::secret_blob(std::string_view name, Bounds size) const {
-    CASEMATE_TRY(Bytes found, blob(name, size));
-    return SecretBytes(std::move(found));
+    CASEMATE_TRY(Bytes found, blob(name, {}));
+    SecretBytes secret(std::move(found));
+    const Result<> fits = check_length(name, "", secret.size(), size);
+    if (!fits) {
+        return without_value(fits.error());
+    }
+    return secret;
 }
 
 Result<bool> Fields::truth(std::string_view name, bool otherwise) const {

@@ -72,7 +72,7 @@ crypto::OaepHash hash_of(EncryptionAlgorithm algorithm) {
 
 Asked asked_of(const Side& side) {
     Asked asked;
-    asked.encryption_context = &side.context;
+    asked.encryption_context = side.context.empty() ? nullptr : &side.context;
     asked.conditions.emplace_back(kEncryptionAlgorithmKey, name_of(side.algorithm));
     return asked;
 }

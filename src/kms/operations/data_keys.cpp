@@ -57,7 +57,7 @@ Result<DataKey> make_data_key(Core& core, Call& call, const std::optional<Recipi
     CASEMATE_TRY(const std::optional<EncryptionContext> given, read_context(fields));
     const EncryptionContext context = given.value_or(EncryptionContext());
     Asked asked;
-    asked.encryption_context = &context;
+    asked.encryption_context = context.empty() ? nullptr : &context;
     asked.conditions.emplace_back(kEncryptionAlgorithmKey,
                                   name_of(EncryptionAlgorithm::symmetric_default));
     asked.recipient = document_of(recipient);
