@@ -1,14 +1,22 @@
-# add_room(NAME [PIC] [DEPENDS room|library...] [TEST_DEPENDS library...])
+# add_room(NAME [PIC] [DIRECTORY path] [WITHOUT folder...] [DEPENDS room|library...]
+#          [TEST_DEPENDS library...])
 #
-# A room is src/NAME: one static library casemate_NAME of its *.cpp, a test program NAME_tests of its
+# A room is src/NAME, or src/DIRECTORY, without the folders that are rooms of their own: one static library casemate_NAME of its *.cpp, a test program NAME_tests of its
 # *_test.cpp, and one translation unit per header that proves the header stands on its own.
 # Tests link their room only, so a dependency that is not declared does not link. PIC compiles the
 # room so that it can be part of a shared library.
 function(add_room name)
-    cmake_parse_arguments(ROOM "PIC" "" "DEPENDS;TEST_DEPENDS" ${ARGN})
+    cmake_parse_arguments(ROOM "PIC" "DIRECTORY" "WITHOUT;DEPENDS;TEST_DEPENDS" ${ARGN})
     set(directory ${CMAKE_SOURCE_DIR}/src/${name})
+    if(ROOM_DIRECTORY)
+        set(directory ${CMAKE_SOURCE_DIR}/src/${ROOM_DIRECTORY})
+    endif()
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${directory}/*.cpp)
     file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${directory}/*.hpp)
+    foreach(folder ${ROOM_WITHOUT})
+        list(FILTER sources EXCLUDE REGEX "^${directory}/${folder}/")
+        list(FILTER headers EXCLUDE REGEX "^${directory}/${folder}/")
+    endforeach()
     set(tests ${sources})
     list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
     list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")

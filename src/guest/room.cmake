@@ -1,9 +1,10 @@
-add_room(guest DEPENDS casemate_base casemate_codec TEST_DEPENDS casemate_nsm)
+add_room(guest WITHOUT kms DEPENDS casemate_base casemate_codec TEST_DEPENDS casemate_nsm)
 target_include_directories(casemate_guest PUBLIC ${CMAKE_SOURCE_DIR}/include)
 # Freestanding in spirit: the enclave's first process has nobody who could catch.
 target_compile_options(casemate_guest PRIVATE -fno-exceptions -fno-rtti)
 
 include(${CMAKE_SOURCE_DIR}/src/guest/nsm/libnsm.cmake)
+include(${CMAKE_SOURCE_DIR}/src/guest/kms/kms.cmake)
 
 # The Python module: src/guest/python/casemate_nsm.py, which needs nothing to be built.
 if(CASEMATE_TESTS)
