@@ -1,1 +1,1 @@
-add_room(sigv4 DEPENDS casemate_base casemate_codec casemate_crypto)
+add_room(sigv4 PIC DEPENDS casemate_base casemate_codec casemate_crypto)

@@ -106,9 +106,9 @@ Error connect_error(const Address& address, int problem) {
 
 // milliseconds_to is at least 0 and fits poll.
 int milliseconds_to(Deadline deadline) {
-    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(
-                          deadline - std::chrono::steady_clock::now())
-                          .count();
+    const auto rest =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now())
+            .count();
     return static_cast<int>(std::clamp<std::int64_t>(rest, 0, 1'000'000));
 }
 

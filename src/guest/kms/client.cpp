@@ -155,9 +155,9 @@ std::string host_of(std::string_view region) {
         std::string_view suffix;
     };
     constexpr std::array kSuffixes{
-        Suffix{"cn-", "amazonaws.com.cn"},        Suffix{"eusc-", "amazonaws.eu"},
-        Suffix{"us-iso-", "c2s.ic.gov"},          Suffix{"us-isob-", "sc2s.sgov.gov"},
-        Suffix{"eu-isoe-", "cloud.adc-e.uk"},     Suffix{"us-isof-", "csp.hci.ic.gov"},
+        Suffix{"cn-", "amazonaws.com.cn"},    Suffix{"eusc-", "amazonaws.eu"},
+        Suffix{"us-iso-", "c2s.ic.gov"},      Suffix{"us-isob-", "sc2s.sgov.gov"},
+        Suffix{"eu-isoe-", "cloud.adc-e.uk"}, Suffix{"us-isof-", "csp.hci.ic.gov"},
     };
     std::string_view suffix = "amazonaws.com";
     for (const Suffix& one : kSuffixes) {
@@ -182,7 +182,8 @@ Client::Client(Options options, crypto::TlsClientContext tls, sigv4::Credential 
     : options_(std::move(options)),
       tls_(std::move(tls)),
       recipient_(options_.attest ? options_.attest : security_module()),
-      credential_(std::make_shared<const sigv4::Credential>(std::move(credential))) {}
+      credential_(std::make_shared<const sigv4::Credential>(std::move(credential))) {
+}
 
 Result<std::unique_ptr<Client>> Client::create(Options options, sigv4::Credential credential) {
     if (!is_region(options.region)) {
@@ -191,8 +192,7 @@ Result<std::unique_ptr<Client>> Client::create(Options options, sigv4::Credentia
     }
     if (options.timeout <= std::chrono::milliseconds(0)) {
         return Error(ClientErrc::bad_argument, "expected a timeout above zero, found " +
-                                                   std::to_string(options.timeout.count()) +
-                                                   " ms");
+                                                   std::to_string(options.timeout.count()) + " ms");
     }
     if (options.host.empty()) {
         options.host = host_of(options.region);
@@ -202,15 +202,15 @@ Result<std::unique_ptr<Client>> Client::create(Options options, sigv4::Credentia
     }
     const auto pem = read_file(options.ca_file, kMaxCaFile);
     if (!pem) {
-        return Error(ClientErrc::bad_argument,
-                     "expected the certificates that vouch for KMS, found: " +
-                         pem.error().message());
+        return Error(
+            ClientErrc::bad_argument,
+            "expected the certificates that vouch for KMS, found: " + pem.error().message());
     }
     auto tls = crypto::TlsClientContext::from_pem(*pem);
     if (!tls) {
-        return Error(ClientErrc::bad_argument,
-                     "expected certificates in PEM in " + options.ca_file +
-                         ", found: " + tls.error().message());
+        return Error(ClientErrc::bad_argument, "expected certificates in PEM in " +
+                                                   options.ca_file +
+                                                   ", found: " + tls.error().message());
     }
     return std::unique_ptr<Client>(
         new Client(std::move(options), std::move(tls).value(), std::move(credential)));
@@ -234,13 +234,13 @@ Result<http::Response> Client::post(std::string_view operation, std::string body
     const auto connected = std::chrono::steady_clock::now() + options_.timeout;
     CASEMATE_TRY(UniqueFd socket, connect_to(options_.address, connected));
     http::ClientLimits limits;
-    limits.handshake = std::max(std::chrono::ceil<std::chrono::milliseconds>(
-                                    connected - std::chrono::steady_clock::now()),
-                                std::chrono::milliseconds(1));
+    limits.handshake = std::max(
+        std::chrono::ceil<std::chrono::milliseconds>(connected - std::chrono::steady_clock::now()),
+        std::chrono::milliseconds(1));
     limits.exchange = options_.timeout;
     limits.body_bytes = kMaxAnswer;
-    auto connection = http::Connection::over(std::move(socket),
-                                             http::TlsClient{tls_, options_.host}, limits);
+    auto connection =
+        http::Connection::over(std::move(socket), http::TlsClient{tls_, options_.host}, limits);
     if (!connection) {
         return as_our_own(connection.error());
     }
@@ -250,10 +250,11 @@ Result<http::Response> Client::post(std::string_view operation, std::string body
         const std::lock_guard lock(mutex_);
         credential = credential_;
     }
-    const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    auto added = sigv4::sign({request.method, request.target, request.headers,
-                              as_bytes(request.body)},
-                             *credential, {options_.region, "kms", now});
+    const auto now =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    auto added =
+        sigv4::sign({request.method, request.target, request.headers, as_bytes(request.body)},
+                    *credential, {options_.region, "kms", now});
     if (!added) {
         return Error(ClientErrc::bad_argument, added.error().message());
     }

@@ -133,7 +133,8 @@ Result<Fields> Fields::parse(std::string_view text) {
     }
     const json::object* const object = value.if_object();
     if (object == nullptr) {
-        return Error(ClientErrc::bad_answer, "expected a JSON object from KMS, found another value");
+        return Error(ClientErrc::bad_answer,
+                     "expected a JSON object from KMS, found another value");
     }
     Fields fields;
     for (const auto& member : *object) {
