@@ -52,15 +52,15 @@ struct Options {
 // Parameters: what operations may be told. Empty texts and 0 are left out of requests.
 struct Parameters {
     // key_id: an identifier, ARN or alias.
-    std::string key_id;
+    std::string key_id = {};
     // algorithm of encryption or of key agreement.
-    std::string algorithm;
+    std::string algorithm = {};
     // key_spec: AES_256 or AES_128 of a data key, or a pair's: RSA_2048, ECC_NIST_P256, …
-    std::string key_spec;
+    std::string key_spec = {};
     // number_of_bytes: of a data key instead of key_spec, or of random bytes.
     std::uint32_t number_of_bytes = 0;
-    Context context;
-    std::vector<std::string> grant_tokens;
+    Context context = {};
+    std::vector<std::string> grant_tokens = {};
 };
 
 // Answer: what KMS answered.
