@@ -1,8 +1,10 @@
 # add_room(NAME [PIC] [DIRECTORY path] [WITHOUT folder...] [DEPENDS room|library...]
 #          [TEST_DEPENDS library...])
 #
-# A room is src/NAME, or src/DIRECTORY, without the folders that are rooms of their own: one static library casemate_NAME of its *.cpp, a test program NAME_tests of its
-# *_test.cpp, and one translation unit per header that proves the header stands on its own.
+# A room is src/NAME, or src/DIRECTORY, without the folders that are rooms of their own: one static
+# library casemate_NAME of its *.cpp, a test program NAME_tests of its *_test.cpp, and one translation
+# unit for each header that has no *.cpp of its name, which proves that the header stands on its own
+# (the others are included first by theirs: tools/lint).
 # Tests link their room only, so a dependency that is not declared does not link. PIC compiles the
 # room so that it can be part of a shared library.
 function(add_room name)
@@ -36,17 +38,23 @@ function(add_room name)
     if(CASEMATE_CHECK_HEADERS AND headers)
         set(units)
         foreach(header ${headers})
+            string(REGEX REPLACE "\\.hpp$" ".cpp" own ${header})
+            if(EXISTS ${own})
+                continue()
+            endif()
             file(RELATIVE_PATH relative ${CMAKE_SOURCE_DIR}/src ${header})
             string(REPLACE "/" "_" unit ${relative})
             set(unit ${CMAKE_BINARY_DIR}/headers/${unit}.cpp)
             file(CONFIGURE OUTPUT ${unit} CONTENT "#include \"${relative}\"\n")
             list(APPEND units ${unit})
         endforeach()
-        add_library(${name}_headers OBJECT ${units})
-        target_link_libraries(${name}_headers PRIVATE casemate_${name})
-        if(CASEMATE_TESTS)
-            # For the headers of tests.
-            target_link_libraries(${name}_headers PRIVATE casemate_test_paths)
+        if(units)
+            add_library(${name}_headers OBJECT ${units})
+            target_link_libraries(${name}_headers PRIVATE casemate_${name})
+            if(CASEMATE_TESTS)
+                # For the headers of tests.
+                target_link_libraries(${name}_headers PRIVATE casemate_test_paths)
+            endif()
         endif()
     endif()
 
