@@ -139,4 +139,13 @@ struct User {
     bool operator==(const User&) const = default;
 };
 
+// Setting: a value of the service's own. One that the vault has wrapped (its first bytes say so) is
+// bound to setting_binding(name).
+struct Setting {
+    std::string name;
+    Bytes value;
+
+    bool operator==(const Setting&) const = default;
+};
+
 }  // namespace casemate::kms

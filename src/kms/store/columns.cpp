@@ -247,6 +247,10 @@ std::vector<Value> in_columns(const User& user) {
             user.wrapped_secret, user.policy, as_value(user.created)};
 }
 
+std::vector<Value> in_columns(const Setting& setting) {
+    return {setting.name, setting.value};
+}
+
 Result<> read_row(const Row& row, Key& out) {
     Columns columns(row);
     columns.text(out.id);
@@ -314,6 +318,13 @@ Result<> read_row(const Row& row, User& out) {
     columns.text(out.policy);
     columns.time(out.created);
     return columns.finish("caller");
+}
+
+Result<> read_row(const Row& row, Setting& out) {
+    Columns columns(row);
+    columns.text(out.name);
+    columns.bytes(out.value);
+    return columns.finish("setting");
 }
 
 }  // namespace casemate::kms

@@ -13,6 +13,7 @@ namespace casemate::kms {
 [[nodiscard]] std::vector<Value> in_columns(const Alias& alias);
 [[nodiscard]] std::vector<Value> in_columns(const Grant& grant);
 [[nodiscard]] std::vector<Value> in_columns(const User& user);
+[[nodiscard]] std::vector<Value> in_columns(const Setting& setting);
 
 // read_row reads a thing back. Errors: StoreErrc damaged.
 [[nodiscard]] Result<> read_row(const Row& row, Key& out);
@@ -20,6 +21,7 @@ namespace casemate::kms {
 [[nodiscard]] Result<> read_row(const Row& row, Alias& out);
 [[nodiscard]] Result<> read_row(const Row& row, Grant& out);
 [[nodiscard]] Result<> read_row(const Row& row, User& out);
+[[nodiscard]] Result<> read_row(const Row& row, Setting& out);
 
 // Times are milliseconds since 1970. Lists and maps are counted texts: their number, then each
 // one's length and bytes, the numbers of 4 bytes, big-endian.

@@ -63,4 +63,14 @@ Result<> Database::transaction(const std::function<Result<>()>& work) {
                      std::to_string(kMostAttempts) + " attempts");
 }
 
+Result<> Database::snapshot(const std::function<Result<>()>& work) {
+    auto done = begin_snapshot();
+    if (done) {
+        done = work();
+    }
+    // It has changed nothing.
+    rollback();
+    return done;
+}
+
 }  // namespace casemate::kms

@@ -55,6 +55,12 @@ public:
     // unavailable when others were in the way for too long.
     [[nodiscard]] Result<> transaction(const std::function<Result<>()>& work);
 
+    // snapshot runs work, which only reads, on the database as it is at its first statement,
+    // whatever others change meanwhile; it keeps nobody waiting. (SQLite: what others write
+    // meanwhile stays in the write-ahead log until the end. PostgreSQL: REPEATABLE READ.) Errors:
+    // of work and of run.
+    [[nodiscard]] Result<> snapshot(const std::function<Result<>()>& work);
+
     // adapted gives the statement that makes tables in this database: in the common text the types
     // are BIGINT, TEXT and BLOB.
     [[nodiscard]] virtual std::string adapted(std::string_view definition) const = 0;
@@ -74,6 +80,7 @@ protected:
     [[nodiscard]] virtual Result<Outcome> run_checked(std::string_view sql,
                                                       std::span<const Value> parameters) = 0;
     [[nodiscard]] virtual Result<> begin() = 0;
+    [[nodiscard]] virtual Result<> begin_snapshot() = 0;
     [[nodiscard]] virtual Result<> commit() = 0;
     // rollback ends a transaction whatever its state; what it can't end is a broken connection.
     virtual void rollback() = 0;

@@ -18,6 +18,8 @@ std::string_view describe(StoreErrc code) {
             return "no place for a store";
         case StoreErrc::bad_text:
             return "no text";
+        case StoreErrc::not_empty:
+            return "not empty";
     }
     return "unknown store error";
 }

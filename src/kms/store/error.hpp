@@ -22,6 +22,8 @@ enum class StoreErrc : std::uint8_t {
     bad_place,
     // Text that is no UTF-8 or holds a NUL: not every database keeps it.
     bad_text,
+    // Things are kept where there must be none yet.
+    not_empty,
 };
 
 [[nodiscard]] std::string_view describe(StoreErrc code);

@@ -137,15 +137,9 @@ protected:
         return outcome;
     }
 
-    Result<> begin() override {
-        constexpr const char* kBegin = "BEGIN ISOLATION LEVEL SERIALIZABLE";
-        auto done = execute(kBegin);
-        if (!done && !connected()) {
-            CASEMATE_CHECK(reconnect());
-            done = execute(kBegin);
-        }
-        in_transaction_ = done.ok();
-        return done;
+    Result<> begin() override { return begin_by("BEGIN ISOLATION LEVEL SERIALIZABLE"); }
+    Result<> begin_snapshot() override {
+        return begin_by("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     }
 
     Result<> commit() override {
@@ -162,6 +156,16 @@ protected:
     }
 
 private:
+    Result<> begin_by(const char* sql) {
+        auto done = execute(sql);
+        if (!done && !connected()) {
+            CASEMATE_CHECK(reconnect());
+            done = execute(sql);
+        }
+        in_transaction_ = done.ok();
+        return done;
+    }
+
     Result<> reconnect() {
         PQreset(connection_.get());
         if (!connected()) {

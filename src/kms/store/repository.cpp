@@ -1,6 +1,7 @@
 #include "kms/store/repository.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -17,6 +18,7 @@ constexpr std::string_view kPostgres = "postgres://";
 constexpr std::string_view kVersionSetting = "store/version";
 constexpr std::string_view kVersion = "1";
 constexpr std::chrono::seconds kPatience(30);
+constexpr std::size_t kExportPage = 500;
 
 Value text(std::string_view words) {
     return std::string(words);
@@ -65,6 +67,91 @@ Result<Page<T>> read_page(Rows rows, std::size_t limit, Marker marker_of) {
     return page;
 }
 
+// The pages of all things of a kind, on any connection.
+Result<Page<Setting>> page_of_settings(Database& database, std::string_view after,
+                                       std::size_t limit) {
+    // One more: the store's own setting is among them.
+    CASEMATE_TRY(Outcome found, database.run(sql::kSettingPage, {text(after), number(limit + 2)}));
+    std::erase_if(found.rows, [](const Row& row) {
+        const auto* name = row.empty() ? nullptr : std::get_if<std::string>(&row.front());
+        return name != nullptr && *name == kVersionSetting;
+    });
+    if (found.rows.size() > limit + 1) {
+        found.rows.resize(limit + 1);
+    }
+    return read_page<Setting>(std::move(found.rows), limit,
+                              [](const Setting& setting) { return setting.name; });
+}
+
+Result<Page<Key>> page_of_keys(Database& database, std::string_view after, std::size_t limit) {
+    CASEMATE_TRY(Outcome found, database.run(sql::kKeyPage, {text(after), number(limit + 1)}));
+    return read_page<Key>(std::move(found.rows), limit, [](const Key& key) { return key.id; });
+}
+
+Result<Page<Material>> page_of_materials(Database& database, std::string_view after,
+                                         std::size_t limit) {
+    const std::size_t slash = std::min(after.find('/'), after.size());
+    const std::string_view id = after.substr(std::min(slash + 1, after.size()));
+    CASEMATE_TRY(Outcome found, database.run(sql::kMaterialPage, {text(after.substr(0, slash)),
+                                                                  text(id), number(limit + 1)}));
+    return read_page<Material>(std::move(found.rows), limit, [](const Material& material) {
+        return material.key_id + "/" + material.id;
+    });
+}
+
+Result<Page<Alias>> page_of_aliases(Database& database, std::string_view after, std::size_t limit) {
+    const std::size_t slash = std::min(after.find('/'), after.size());
+    const std::string_view name = after.substr(std::min(slash + 1, after.size()));
+    CASEMATE_TRY(Outcome found,
+                 database.run(sql::kEveryAliasPage,
+                              {text(after.substr(0, slash)), text(name), number(limit + 1)}));
+    return read_page<Alias>(std::move(found.rows), limit,
+                            [](const Alias& alias) { return alias.account + "/" + alias.name; });
+}
+
+Result<Page<Grant>> page_of_grants(Database& database, std::string_view after, std::size_t limit) {
+    CASEMATE_TRY(Outcome found,
+                 database.run(sql::kEveryGrantPage, {text(after), number(limit + 1)}));
+    return read_page<Grant>(std::move(found.rows), limit,
+                            [](const Grant& grant) { return grant.id; });
+}
+
+Result<Page<User>> page_of_users(Database& database, std::string_view after, std::size_t limit) {
+    CASEMATE_TRY(Outcome found, database.run(sql::kUserPage, {text(after), number(limit + 1)}));
+    return read_page<User>(std::move(found.rows), limit,
+                           [](const User& user) { return user.access_key_id; });
+}
+
+// export_pages gives take all things of a kind.
+template <class T, class PageAfter>
+Result<> export_pages(const std::function<Result<>(const Thing&)>& take, PageAfter page_after) {
+    std::string marker;
+    while (true) {
+        CASEMATE_TRY(Page<T> page, page_after(marker));
+        for (T& thing : page.items) {
+            CASEMATE_CHECK(take(Thing(std::move(thing))));
+        }
+        if (!page.next) {
+            return {};
+        }
+        marker = *page.next;
+    }
+}
+
+Result<> require_empty(Database& database) {
+    CASEMATE_TRY(const auto settings, page_of_settings(database, "", 1));
+    CASEMATE_TRY(const auto keys, page_of_keys(database, "", 1));
+    CASEMATE_TRY(const auto users, page_of_users(database, "", 1));
+    if (!settings.items.empty() || !keys.items.empty() || !users.items.empty()) {
+        return Error(StoreErrc::not_empty,
+                     "expected a store without keys, users and settings, found " +
+                         std::string(!keys.items.empty()    ? "keys"
+                                     : !users.items.empty() ? "users"
+                                                            : "settings"));
+    }
+    return {};
+}
+
 // A change that touches nothing: what was to be changed is not there.
 Result<> require_changed(const Result<Outcome>& outcome, Error error) {
     if (!outcome) {
@@ -105,6 +192,18 @@ Result<> require_key_changed(Database& database, const Result<Outcome>& outcome,
 Result<> insert(Database& database, std::string_view statement, const std::vector<Value>& columns) {
     CASEMATE_CHECK(database.run(statement, columns));
     return {};
+}
+
+Result<> insert_thing(Database& database, const Thing& thing) {
+    constexpr std::array kStatements = {sql::kInsertSetting,  sql::kInsertKey,
+                                        sql::kInsertMaterial, sql::kInsertAlias,
+                                        sql::kInsertGrant,    sql::kInsertUser};
+    static_assert(kStatements.size() == std::variant_size_v<Thing>);
+    return std::visit(
+        [&](const auto& one) {
+            return insert(database, kStatements.at(thing.index()), in_columns(one));
+        },
+        thing);
 }
 
 Result<> make_tables(Database& database) {
@@ -287,8 +386,8 @@ Result<> Repository::update_key(Key& key, const std::vector<Material>& added,
 }
 
 Result<Page<Key>> Repository::key_page(std::string_view after, std::size_t limit) {
-    CASEMATE_TRY(Outcome found, run(sql::kKeyPage, {text(after), number(limit + 1)}));
-    return read_page<Key>(std::move(found.rows), limit, [](const Key& key) { return key.id; });
+    CASEMATE_TRY(Lease database, lease());
+    return page_of_keys(*database, after, limit);
 }
 
 Result<Page<Key>> Repository::key_page_of(std::string_view arn_prefix, std::string_view after,
@@ -336,13 +435,8 @@ Result<std::vector<Material>> Repository::key_materials(std::string_view key_id,
 }
 
 Result<Page<Material>> Repository::material_page(std::string_view after, std::size_t limit) {
-    const std::size_t slash = std::min(after.find('/'), after.size());
-    const std::string_view id = after.substr(std::min(slash + 1, after.size()));
-    CASEMATE_TRY(Outcome found, run(sql::kMaterialPage,
-                                    {text(after.substr(0, slash)), text(id), number(limit + 1)}));
-    return read_page<Material>(std::move(found.rows), limit, [](const Material& material) {
-        return material.key_id + "/" + material.id;
-    });
+    CASEMATE_TRY(Lease database, lease());
+    return page_of_materials(*database, after, limit);
 }
 
 Result<> Repository::rewrap_material(const Material& before, ByteView wrapped) {
@@ -465,9 +559,8 @@ Result<> Repository::delete_user(std::string_view access_key_id) {
 }
 
 Result<Page<User>> Repository::user_page(std::string_view after, std::size_t limit) {
-    CASEMATE_TRY(Outcome found, run(sql::kUserPage, {text(after), number(limit + 1)}));
-    return read_page<User>(std::move(found.rows), limit,
-                           [](const User& user) { return user.access_key_id; });
+    CASEMATE_TRY(Lease database, lease());
+    return page_of_users(*database, after, limit);
 }
 
 Result<> Repository::rewrap_user(const User& before, ByteView wrapped_secret) {
@@ -508,6 +601,56 @@ Result<> Repository::put_setting(std::string_view name, ByteView value,
         return changed;
     }
     return done;
+}
+
+Result<Page<Setting>> Repository::setting_page(std::string_view after, std::size_t limit) {
+    CASEMATE_TRY(Lease database, lease());
+    return page_of_settings(*database, after, limit);
+}
+
+Result<> Repository::export_all(const std::function<Result<>(const Thing&)>& take) {
+    CASEMATE_TRY(Lease leased, lease());
+    Database& database = *leased;
+    return database.snapshot([&]() -> Result<> {
+        CASEMATE_CHECK(export_pages<Setting>(take, [&](std::string_view after) {
+            return page_of_settings(database, after, kExportPage);
+        }));
+        CASEMATE_CHECK(export_pages<Key>(take, [&](std::string_view after) {
+            return page_of_keys(database, after, kExportPage);
+        }));
+        CASEMATE_CHECK(export_pages<Material>(take, [&](std::string_view after) {
+            return page_of_materials(database, after, kExportPage);
+        }));
+        CASEMATE_CHECK(export_pages<Alias>(take, [&](std::string_view after) {
+            return page_of_aliases(database, after, kExportPage);
+        }));
+        CASEMATE_CHECK(export_pages<Grant>(take, [&](std::string_view after) {
+            return page_of_grants(database, after, kExportPage);
+        }));
+        return export_pages<User>(take, [&](std::string_view after) {
+            return page_of_users(database, after, kExportPage);
+        });
+    });
+}
+
+Result<> Repository::import_all(const Next& next) {
+    bool begun = false;
+    return write([&](Database& database) -> Result<> {
+        // What next has given is gone.
+        if (begun) {
+            return Error(StoreErrc::unavailable,
+                         "expected a moment without others' changes, found none");
+        }
+        begun = true;
+        CASEMATE_CHECK(require_empty(database));
+        while (true) {
+            CASEMATE_TRY(const std::optional<Thing> thing, next());
+            if (!thing) {
+                return {};
+            }
+            CASEMATE_CHECK(insert_thing(database, *thing));
+        }
+    });
 }
 
 }  // namespace casemate::kms

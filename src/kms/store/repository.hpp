@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -28,6 +29,9 @@ struct Page {
     std::vector<T> items;
     std::optional<std::string> next;
 };
+
+// Thing: anything that is kept.
+using Thing = std::variant<Setting, Key, Material, Alias, Grant, User>;
 
 // Every function's errors include StoreErrc unavailable and damaged, and bad_text of those that
 // take text.
@@ -155,6 +159,21 @@ public:
     // conflict.
     [[nodiscard]] Result<> put_setting(std::string_view name, ByteView value,
                                        const std::optional<Bytes>& expected);
+
+    // setting_page lists those of the service by name; not the store's own.
+    [[nodiscard]] Result<Page<Setting>> setting_page(std::string_view after, std::size_t limit);
+
+    // --- everything ---
+
+    // export_all gives take all that is kept, as it is at one moment: settings, keys, materials,
+    // aliases, grants, users. Errors: also take's, at the first of which it ends.
+    [[nodiscard]] Result<> export_all(const std::function<Result<>(const Thing&)>& take);
+    // import_all stores what next gives until that is nothing, in one transaction; what refers to a
+    // key comes after it. Errors:
+    // not_empty when anything is kept already; exists and not_found for things that do not fit
+    // together; next's. In each case nothing is stored.
+    using Next = std::function<Result<std::optional<Thing>>()>;
+    [[nodiscard]] Result<> import_all(const Next& next);
 
 private:
     class Lease;

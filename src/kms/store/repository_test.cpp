@@ -594,6 +594,123 @@ TEST_P(RepositoryTest, AGenerationIsSeenWithItsChange) {
     EXPECT_EQ(repository_->key(id_of(1))->version, 2 * kPairs * kEach);
 }
 
+// some_things gives things of each kind, more than a page of some, as they are exported.
+std::vector<Thing> some_things() {
+    std::vector<Thing> all;
+    for (const char* name : {"a", "b", "za", "zb"}) {
+        all.emplace_back(Setting{name, name[0] == 'z' ? Bytes{} : Bytes{1, 0}});
+    }
+    for (int number = 0; number < 600; ++number) {
+        Key key = make_key(number);
+        key.tags = {{"n", std::to_string(number)}};
+        all.emplace_back(std::move(key));
+    }
+    for (int number = 0; number < 600; ++number) {
+        all.emplace_back(make_material(id_of(number), 1));
+        if (number == 3) {
+            all.emplace_back(make_material(id_of(number), 2));
+        }
+    }
+    all.emplace_back(Alias{"111122223333", "alias/b", id_of(97), at(1), at(2)});
+    all.emplace_back(Alias{"123456789012", "alias/a", id_of(97), at(1), at(2)});
+    all.emplace_back(make_grant(id_of(5), "a", "who"));
+    Grant grant = make_grant(id_of(4), "b", "who");
+    grant.context.emplace().emplace("k", "v");
+    all.emplace_back(grant);
+    all.emplace_back(make_user("a"));
+    all.emplace_back(make_user("b"));
+    return all;
+}
+
+std::vector<Thing> everything(Repository& repository) {
+    std::vector<Thing> all;
+    const auto done = repository.export_all([&](const Thing& thing) -> Result<> {
+        all.push_back(thing);
+        return {};
+    });
+    EXPECT_TRUE(done) << done.error().message();
+    return all;
+}
+
+Repository::Next each_of(const std::vector<Thing>& things, std::size_t fail_at = SIZE_MAX) {
+    return [&things, fail_at, next = std::size_t{0}]() mutable -> Result<std::optional<Thing>> {
+        if (next == fail_at) {
+            return Error(StoreErrc::bad_place, "of the test");
+        }
+        return next == things.size() ? std::optional<Thing>() : things[next++];
+    };
+}
+
+TEST_P(RepositoryTest, EverythingIsExportedAndImported) {
+    const std::vector<Thing> all = some_things();
+    const auto imported = repository_->import_all(each_of(all));
+    ASSERT_TRUE(imported) << imported.error().message();
+    EXPECT_EQ(everything(*repository_), all);
+    EXPECT_EQ(repository_->setting_page("", 10)->items.size(), 4);
+    EXPECT_EQ(repository_->setting_page("", 2)->next, "b");
+    EXPECT_EQ(repository_->setting_page("b", 2)->next, std::nullopt);
+    expect_error(repository_->import_all(each_of(all)), StoreErrc::not_empty);
+    expect_error(repository_->import_all(each_of({})), StoreErrc::not_empty);
+    const auto directory = TemporaryDirectory::create();
+    const auto copy = Repository::open(directory->path() + "/copy");
+    ASSERT_TRUE(copy) << copy.error().message();
+    // What fails, anywhere, leaves nothing.
+    expect_error((*copy)->import_all(each_of(all, 1000)), StoreErrc::bad_place);
+    expect_error((*copy)->import_all(each_of(all, all.size())), StoreErrc::bad_place);
+    std::vector<Thing> twice = all;
+    twice.push_back(all.back());
+    expect_error((*copy)->import_all(each_of(twice)), StoreErrc::exists);
+    EXPECT_THAT(everything(**copy), IsEmpty());
+    EXPECT_EQ((*copy)->generation().value(), 0);
+    const auto done = (*copy)->import_all(each_of(all));
+    ASSERT_TRUE(done) << done.error().message();
+    EXPECT_EQ(everything(**copy), all);
+    EXPECT_EQ((*copy)->generation().value(), 1);
+    // One thing of a kind, or a setting, is not nothing.
+    expect_error((*copy)->import_all(each_of({})), StoreErrc::not_empty);
+}
+
+TEST_P(RepositoryTest, AnImportNeedsAnEmptyStore) {
+    ASSERT_TRUE(repository_->import_all(each_of({})));
+    ASSERT_TRUE(repository_->put_setting("s", Bytes{1}, std::nullopt));
+    expect_error(repository_->import_all(each_of({})), StoreErrc::not_empty);
+}
+
+TEST_P(RepositoryTest, AnImportNeedsAStoreWithoutUsers) {
+    ASSERT_TRUE(repository_->create_user(make_user("alice")));
+    expect_error(repository_->import_all(each_of({})), StoreErrc::not_empty);
+}
+
+// What is written while it is exported is not in it, neither a part nor the whole.
+TEST_P(RepositoryTest, AnExportIsOfOneMoment) {
+    const std::vector<Thing> before = some_things();
+    ASSERT_TRUE(repository_->import_all(each_of(before)));
+    std::vector<Thing> during;
+    const auto done = repository_->export_all([&](const Thing& thing) -> Result<> {
+        if (during.size() % 500 == 0) {
+            // Of each kind one that comes early and one that comes late in its list.
+            const int number = static_cast<int>(during.size());
+            for (const int key : {-1 - number, 1000 + number}) {
+                Key made = make_key(std::abs(key));
+                made.id = (key < 0 ? "0" : "f") + std::to_string(number);
+                made.current_material = "m";
+                Material material = make_material(made.id, 1);
+                CASEMATE_CHECK(repository_->create_key(made, material));
+                const std::string name = (key < 0 ? "A" : "z") + std::to_string(number);
+                CASEMATE_CHECK(
+                    repository_->create_alias({"1", "alias/" + name, made.id, at(1), at(1)}));
+                CASEMATE_CHECK(repository_->create_grant(make_grant(made.id, name, "who")));
+                CASEMATE_CHECK(repository_->create_user(make_user(name)));
+            }
+        }
+        during.push_back(thing);
+        return {};
+    });
+    ASSERT_TRUE(done) << done.error().message();
+    EXPECT_EQ(during, before);
+    EXPECT_GT(everything(*repository_).size(), before.size());
+}
+
 TEST_P(RepositoryTest, SeveralOpenAnEmptyStoreAtOnce) {
     // The same store, emptied of its tables.
     {

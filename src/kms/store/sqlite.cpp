@@ -99,6 +99,7 @@ protected:
 
     // IMMEDIATE: who writes waits at the beginning, so that nothing that was read is outdated.
     Result<> begin() override { return execute("BEGIN IMMEDIATE"); }
+    Result<> begin_snapshot() override { return execute("BEGIN DEFERRED"); }
     Result<> commit() override { return execute("COMMIT"); }
     void rollback() override {
         if (sqlite3_get_autocommit(connection_.get()) == 0) {

@@ -156,6 +156,14 @@ inline constexpr std::string_view kUserPage =
     " FROM kms_users WHERE access_key_id > $1 ORDER BY access_key_id LIMIT $2";
 inline constexpr std::string_view kSetting = "SELECT value FROM kms_settings WHERE name = $1";
 
+inline constexpr std::string_view kSettingPage =
+    "SELECT name, value FROM kms_settings WHERE name > $1 ORDER BY name LIMIT $2";
+inline constexpr std::string_view kEveryAliasPage =
+    "SELECT " CASEMATE_ALIAS_COLUMNS
+    " FROM kms_aliases WHERE (account, name) > ($1, $2) ORDER BY account, name LIMIT $3";
+inline constexpr std::string_view kEveryGrantPage =
+    "SELECT " CASEMATE_GRANT_COLUMNS " FROM kms_grants WHERE id > $1 ORDER BY id LIMIT $2";
+
 #undef CASEMATE_KEY_COLUMNS
 #undef CASEMATE_MATERIAL_COLUMNS
 #undef CASEMATE_ALIAS_COLUMNS
@@ -197,6 +205,9 @@ inline constexpr std::array kFinding = {
     kUpdateSetting,
     kCountUp,
     kGeneration,
+    kSettingPage,
+    kEveryGrantPage,
+    kEveryAliasPage,
 };
 
 }  // namespace casemate::kms::sql

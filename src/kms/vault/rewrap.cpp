@@ -48,6 +48,16 @@ Result<> rewrap_one(const Vault& vault, Repository& repository, const User& user
     return count(repository.rewrap_user(user, wrapped), pass);
 }
 
+Result<> rewrap_one(const Vault& vault, Repository& repository, const Setting& setting,
+                    Pass& pass) {
+    if (!Vault::is_wrapped(setting.value) || vault.is_current(setting.value)) {
+        return {};
+    }
+    CASEMATE_TRY(const Bytes wrapped,
+                 wrapped_anew(vault, setting.value, setting_binding(setting.name)));
+    return count(repository.put_setting(setting.name, wrapped, setting.value), pass);
+}
+
 template <class T>
 Result<> rewrap_all(const Vault& vault, Repository& repository,
                     Result<Page<T>> (Repository::*list)(std::string_view, std::size_t),
@@ -74,6 +84,7 @@ Result<std::uint64_t> rewrap(Vault& vault, Repository& repository) {
         Pass pass;
         CASEMATE_CHECK(rewrap_all<Material>(vault, repository, &Repository::material_page, pass));
         CASEMATE_CHECK(rewrap_all<User>(vault, repository, &Repository::user_page, pass));
+        CASEMATE_CHECK(rewrap_all<Setting>(vault, repository, &Repository::setting_page, pass));
         wrapped += pass.wrapped;
         if (pass.seen == 0) {
             break;

@@ -143,6 +143,10 @@ std::string access_key_binding(std::string_view access_key_id) {
     return "access-key/" + std::string(access_key_id);
 }
 
+std::string setting_binding(std::string_view name) {
+    return "setting/" + std::string(name);
+}
+
 struct Vault::State {
     mutable std::shared_mutex mutex;
     std::string directory;
@@ -384,6 +388,11 @@ Result<SecretBytes> Vault::unwrap(ByteView wrapped, std::string_view binding) co
                                                 std::string(binding) + ", found other bytes");
     }
     return std::move(secret).value();
+}
+
+bool Vault::is_wrapped(ByteView bytes) {
+    return bytes.size() >= kWrappedHeader &&
+           as_text(bytes.first(kWrappedMagic.size())) == kWrappedMagic;
 }
 
 bool Vault::is_current(ByteView wrapped) const {

@@ -62,6 +62,7 @@ using RootKeyProtection = std::variant<Unprotected, ByPassphrase, ByToken>;
 // What a wrapped secret is bound to: it is opened for the same again, and for nothing else.
 [[nodiscard]] std::string material_binding(std::string_view key_id, std::string_view material_id);
 [[nodiscard]] std::string access_key_binding(std::string_view access_key_id);
+[[nodiscard]] std::string setting_binding(std::string_view name);
 
 // Vault is moved before it is shared; all functions may then be called from any thread, and by
 // several processes on one directory: what another has rotated is found when it is needed.
@@ -83,6 +84,8 @@ public:
     [[nodiscard]] Result<Bytes> wrap(ByteView secret, std::string_view binding) const;
     // Errors: VaultErrc damaged, unknown_root_key, not_opened.
     [[nodiscard]] Result<SecretBytes> unwrap(ByteView wrapped, std::string_view binding) const;
+    // is_wrapped tells whether bytes begin as those that a vault has wrapped.
+    [[nodiscard]] static bool is_wrapped(ByteView bytes);
     // is_current tells whether wrapped is under the current root key.
     [[nodiscard]] bool is_current(ByteView wrapped) const;
 

@@ -229,6 +229,9 @@ protected:
         user.access_key_id = "AKIA";
         user.wrapped_secret = vault.wrap(as_bytes("s3cret"), access_key_binding("AKIA")).value();
         ASSERT_TRUE(repository.create_user(user));
+        const Bytes setting = vault.wrap(as_bytes("own"), setting_binding("service/own")).value();
+        ASSERT_TRUE(repository.put_setting("service/own", setting, std::nullopt));
+        ASSERT_TRUE(repository.put_setting("service/plain", as_bytes("plain"), std::nullopt));
     }
 
     static void expect_all(const Vault& vault, Repository& repository) {
@@ -239,6 +242,9 @@ protected:
         }
         const User user = repository.user("AKIA").value();
         EXPECT_EQ(opened(vault, user.wrapped_secret, access_key_binding("AKIA")), "s3cret");
+        const Bytes setting = repository.setting("service/own")->value();
+        EXPECT_EQ(opened(vault, setting, setting_binding("service/own")), "own");
+        EXPECT_EQ(as_text(repository.setting("service/plain")->value()), "plain");
     }
 };
 
@@ -253,7 +259,7 @@ TEST_F(RewrapTest, EverythingIsUnderTheNewKeyAndTheOldIsGone) {
     const auto moved = vault.wrap(as_bytes("key7"), material_binding("key7", "m"));
     ASSERT_TRUE((*repository)->rewrap_material(first, *moved));
     expect_all(vault, **repository);
-    EXPECT_EQ(rewrap(vault, **repository).value(), 250);
+    EXPECT_EQ(rewrap(vault, **repository).value(), 251);
     EXPECT_THAT(vault.ids(), SizeIs(1));
     expect_all(open(), **repository);
     EXPECT_EQ(rewrap(vault, **repository).value(), 0);
