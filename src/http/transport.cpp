@@ -108,7 +108,9 @@ Transport::Transport(UniqueFd socket, ssl_ctx_st* context)
     BIO* const bio = make_bio(socket_.get());
     SSL_set_bio(tls_.get(), bio, bio);
     SSL_set_mode(tls_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    // One system call for a record instead of two; what was decrypted is not left in the buffer.
+    // Buffers that are released after each record would be cleansed whole each time. One system
+    // call for a record instead of two; what was decrypted is not left in the buffer.
+    SSL_clear_mode(tls_.get(), SSL_MODE_RELEASE_BUFFERS);
     SSL_set_read_ahead(tls_.get(), 1);
     SSL_set_options(tls_.get(), SSL_OP_CLEANSE_PLAINTEXT);
 }

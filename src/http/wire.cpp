@@ -229,8 +229,6 @@ void HeaderScan::go_on(std::string_view bytes) {
             size = end + 1;
         } else if (is_space(text.front())) {
             fault = "a line begins with space";
-        } else if (std::any_of(text.begin(), text.end() - 1, is_control)) {
-            fault = "a control character";
         }
         line = end + 1;
     }

@@ -29,8 +29,8 @@ struct HeaderScan {
     std::size_t line = 0;
 
     // go_on looks at the lines that have become whole. bytes are all of the message so far. A line
-    // that does not end in CR LF, a control character and a line that begins with space are faults
-    // (RFC 9112 2.2, 5.2).
+    // that does not end in CR LF and one that begins with space are faults (RFC 9112 2.2, 5.2);
+    // what is in a line is the parser's to judge.
     void go_on(std::string_view bytes);
 };
 
