@@ -200,9 +200,9 @@ public:
     [[nodiscard]] KmsResult<KmsAnswer> call(const std::string& operation,
                                             std::string_view request) const {
         casemate_kms_error* error = nullptr;
-        return answered(casemate_kms_call(client_.get(), operation.c_str(), request.data(),
-                                          request.size(), &error),
-                        error);
+        casemate_kms_answer* const answer = casemate_kms_call(
+            client_.get(), operation.c_str(), request.data(), request.size(), &error);
+        return answered(answer, error);
     }
 
 private:
@@ -270,7 +270,8 @@ private:
         request.data = data.data();
         request.data_size = data.size();
         casemate_kms_error* error = nullptr;
-        return answered(operation(client_.get(), &request, &error), error);
+        casemate_kms_answer* const answer = operation(client_.get(), &request, &error);
+        return answered(answer, error);
     }
 
     // The client calls it until it is freed, so it goes last.
