@@ -83,7 +83,7 @@ struct Material {
     std::string key_id;
     // id: 64 hexadecimal digits.
     std::string id;
-    // sequence counts a key's generations from 1.
+    // sequence counts a key's generations from 1. kImportedMaterial has 0, and is none.
     std::uint32_t sequence = 1;
     // wrapped: what the vault made of the secret; bound to key_id and id.
     Bytes wrapped;
@@ -95,6 +95,11 @@ struct Material {
 
     bool operator==(const Material&) const = default;
 };
+
+// kImportedMaterial is the id of what a key keeps, among its materials, of the material that was
+// imported first: its id and a salted digest, wrapped as material is. It stays when the material
+// goes.
+inline constexpr std::string_view kImportedMaterial = "imported";
 
 struct Alias {
     // account: its 12 digits; each has its own names.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kms/core/grant_token.hpp"
 #include "policy/principal.hpp"
 
 namespace casemate::kms {
@@ -59,17 +60,6 @@ std::string resource_of(const Asked& asked) {
     return asked.key != nullptr ? asked.key->key().arn : asked.resource;
 }
 
-// grantees: the names under which grants to a caller stand.
-std::vector<std::string> grantees(const Caller& caller) {
-    std::vector<std::string> names{caller.arn};
-    const policy::Caller parts = policy::Caller::of(caller.arn);
-    if (parts.kind == policy::Caller::Kind::session) {
-        names.push_back("arn:" + std::string(parts.partition) +
-                        ":iam::" + std::string(parts.account) + ":role/" + std::string(parts.name));
-    }
-    return names;
-}
-
 bool covers(const Grant& grant, const Asked& asked) {
     if (std::find(grant.operations.begin(), grant.operations.end(), asked.action) ==
         grant.operations.end()) {
@@ -89,7 +79,7 @@ Result<bool> is_granted(Core& core, const Call& call, const Asked& asked) {
     if (asked.key == nullptr) {
         return false;
     }
-    for (const std::string& grantee : grantees(call.caller)) {
+    for (const std::string& grantee : grantees_of(call.caller)) {
         CASEMATE_TRY(const std::vector<Grant> grants,
                      core.repository.grants_to(asked.key->key().id, grantee));
         if (std::any_of(grants.begin(), grants.end(),
@@ -139,6 +129,16 @@ Error denied(const policy::Authorization& authorization, const Asked& asked, con
 
 }  // namespace
 
+std::vector<std::string> grantees_of(const Caller& caller) {
+    std::vector<std::string> names{caller.arn};
+    const policy::Caller parts = policy::Caller::of(caller.arn);
+    if (parts.kind == policy::Caller::Kind::session) {
+        names.push_back("arn:" + std::string(parts.partition) +
+                        ":iam::" + std::string(parts.account) + ":role/" + std::string(parts.name));
+    }
+    return names;
+}
+
 policy::Request request_of(const Call& call, const Asked& asked) {
     policy::Request request;
     request.principal = call.caller.arn;
@@ -183,6 +183,9 @@ policy::Sources sources_of(const Call& call, const Asked& asked) {
 }
 
 Result<> permit(Core& core, Call& call, const Asked& asked) {
+    if (asked.key != nullptr) {
+        CASEMATE_CHECK(check_grant_tokens(Fields(call.input)));
+    }
     const policy::Request request = request_of(call, asked);
     policy::Sources sources = sources_of(call, asked);
     policy::Authorization authorization = policy::authorize(sources, request);

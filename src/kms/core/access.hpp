@@ -40,8 +40,14 @@ struct Asked {
 [[nodiscard]] policy::Request request_of(const Call& call, const Asked& asked);
 
 // permit refuses what the key's policy, the caller's own and the key's grants don't allow, and
-// notes the key and what decided. Errors: KmsErrc access_denied with AWS's sentence; StoreErrc.
+// notes the key and what decided. With a key, the request's GrantTokens are looked at first (a
+// grant counts without its token). Errors: KmsErrc access_denied with AWS's sentence; those of
+// check_grant_tokens; StoreErrc.
 [[nodiscard]] Result<> permit(Core& core, Call& call, const Asked& asked);
+
+// grantees_of gives the principals under which grants to a caller stand: himself and, for a
+// session, its role.
+[[nodiscard]] std::vector<std::string> grantees_of(const Caller& caller);
 
 // sources_of gives what decides about a key without its grants: for explanations and for the
 // lockout check of policies.

@@ -16,8 +16,7 @@ Result<> change_key(Core& core, std::string_view id,
         Result<Key> key = core.repository.key(id);
         if (!key) {
             if (key.error().is(StoreErrc::not_found)) {
-                return Error(KmsErrc::not_found,
-                             "Key '" + std::string(id) + "' does not exist");
+                return Error(KmsErrc::not_found, "Key '" + std::string(id) + "' does not exist");
             }
             return std::move(key).error();
         }

@@ -122,10 +122,8 @@ UpkeepRound Upkeep::run_once(Time now) {
     UpkeepRound round;
     const std::size_t batch = std::max<std::size_t>(options_.batch, 1);
     Repository& repository = core_.repository;
-    round.deleted =
-        run_all(repository.due_deletions(now, batch), &Upkeep::delete_one, now, round);
-    round.rotated =
-        run_all(repository.due_rotations(now, batch), &Upkeep::rotate_one, now, round);
+    round.deleted = run_all(repository.due_deletions(now, batch), &Upkeep::delete_one, now, round);
+    round.rotated = run_all(repository.due_rotations(now, batch), &Upkeep::rotate_one, now, round);
     round.ended = run_all(repository.ended_imports(now, batch), &Upkeep::end_one, now, round);
     return round;
 }

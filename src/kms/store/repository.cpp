@@ -514,6 +514,16 @@ Result<> Repository::delete_grant(std::string_view key_id, std::string_view id) 
     });
 }
 
+Result<std::size_t> Repository::grant_count(std::string_view key_id) {
+    CASEMATE_TRY(const Outcome found, run(sql::kGrantCount, {text(key_id)}));
+    const auto* count =
+        found.rows.empty() ? nullptr : std::get_if<std::int64_t>(&found.rows.front().front());
+    if (count == nullptr) {
+        return Error(StoreErrc::damaged, "expected the number of a key's grants, found none");
+    }
+    return static_cast<std::size_t>(*count);
+}
+
 Result<Page<Grant>> Repository::grant_page(std::string_view key_id, std::string_view after,
                                            std::size_t limit) {
     CASEMATE_TRY(Outcome found,

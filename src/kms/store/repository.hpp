@@ -130,6 +130,8 @@ public:
     // Errors: not_found, also when the grant is another key's.
     [[nodiscard]] Result<Grant> grant(std::string_view key_id, std::string_view id);
     [[nodiscard]] Result<> delete_grant(std::string_view key_id, std::string_view id);
+    // grant_count counts a key's.
+    [[nodiscard]] Result<std::size_t> grant_count(std::string_view key_id);
     // Lists a key's by id; those whose grantee is one principal; those that one may retire.
     [[nodiscard]] Result<Page<Grant>> grant_page(std::string_view key_id, std::string_view after,
                                                  std::size_t limit);

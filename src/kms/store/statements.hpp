@@ -138,6 +138,7 @@ inline constexpr std::string_view kAliasPageOf =
     " FROM kms_aliases WHERE key_id = $1 AND name > $2 ORDER BY name LIMIT $3";
 inline constexpr std::string_view kGrant =
     "SELECT " CASEMATE_GRANT_COLUMNS " FROM kms_grants WHERE id = $1 AND key_id = $2";
+inline constexpr std::string_view kGrantCount = "SELECT COUNT(*) FROM kms_grants WHERE key_id = $1";
 inline constexpr std::string_view kGrantPage =
     "SELECT " CASEMATE_GRANT_COLUMNS
     " FROM kms_grants WHERE key_id = $1 AND id > $2 ORDER BY id LIMIT $3";
@@ -189,6 +190,7 @@ inline constexpr std::array kFinding = {
     kGrantPage,
     kGrantsTo,
     kRetirableGrantPage,
+    kGrantCount,
     kUser,
     kUserNamed,
     kUserPage,
