@@ -81,8 +81,8 @@ Result<Alias> find_alias(Core& core, const Call& call, const std::string& name) 
     return alias;
 }
 
-// alias_named gives the key of an alias as one that was asked for by it. A key that has gone takes
-// its aliases with it: then the alias is read anew.
+// key_of gives the key of an alias. A key that has gone takes its aliases with it: then the alias
+// is read anew.
 Result<NamedKey> key_of(Core& core, const Alias& alias) {
     Result<KnownKeyPtr> known = core.keyring.by_id(alias.key_id);
     if (!known) {

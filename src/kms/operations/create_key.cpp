@@ -160,7 +160,7 @@ Result<Answer> create_key(Core& core, Call& call) {
         call.notes.parameters.emplace_back(name, value);
     }
     CASEMATE_CHECK(permit_creation(core, call, wanted));
-    CASEMATE_CHECK(require_control(call, key, wanted.policy));
+    CASEMATE_CHECK(require_control(call, key, {}, wanted.policy));
     std::optional<Material> first;
     if (key.origin == Origin::external) {
         key.state = KeyState::pending_import;

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "kms/operations/key_metadata.hpp"
 #include "kms/operations/keys_for_test.hpp"
 #include "kms/operations/policies.hpp"
 
@@ -27,8 +28,7 @@ std::vector<SpecCase> spec_cases() {
     return {
         {"SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "EncryptionAlgorithms", {"SYMMETRIC_DEFAULT"}},
         {"RSA_2048", "ENCRYPT_DECRYPT", "EncryptionAlgorithms", encryption, true},
-        {"RSA_3072", "SIGN_VERIFY", kSigning, signing, true},
-        {"RSA_4096", "SIGN_VERIFY", kSigning, signing, true},
+        {"RSA_2048", "SIGN_VERIFY", kSigning, signing, true},
         {"ECC_NIST_P256", "SIGN_VERIFY", kSigning, {"ECDSA_SHA_256"}, true},
         {"ECC_NIST_P384", "SIGN_VERIFY", kSigning, {"ECDSA_SHA_384"}, true},
         {"ECC_NIST_P521", "SIGN_VERIFY", kSigning, {"ECDSA_SHA_512"}, true},
@@ -78,6 +78,22 @@ TEST(CreateKey, EachSpecHasItsMetadata) {
         EXPECT_EQ(material.public_key.empty(), !one.asymmetric);
         EXPECT_EQ(material.sequence, 1);
         EXPECT_EQ(material.rotation, "");
+    }
+}
+
+TEST(CreateKey, LargeRsaKeysHaveTheMetadataOfSmallOnes) {
+    for (const auto& [large, name] :
+         {std::pair(KeySpec::rsa_3072, "RSA_3072"), std::pair(KeySpec::rsa_4096, "RSA_4096")}) {
+        for (const KeyUsage usage : {KeyUsage::encrypt_decrypt, KeyUsage::sign_verify}) {
+            Key key;
+            key.usage = usage;
+            key.spec = KeySpec::rsa_2048;
+            json::object expected = key_metadata(key, {});
+            expected["KeySpec"] = name;
+            expected["CustomerMasterKeySpec"] = name;
+            key.spec = large;
+            EXPECT_EQ(key_metadata(key, {}), expected);
+        }
     }
 }
 

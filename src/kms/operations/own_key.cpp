@@ -1,6 +1,7 @@
 #include "kms/operations/own_key.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "kms/core/checks.hpp"
@@ -46,6 +47,11 @@ bool takes(const StateRule& rule, KeyState state) {
 }
 
 }  // namespace
+
+std::unique_lock<std::mutex> next_try() {
+    static std::mutex mutex;
+    return std::unique_lock<std::mutex>(mutex);
+}
 
 std::span<const StateRule> state_rules() {
     return kStateRules;

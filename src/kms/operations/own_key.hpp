@@ -1,8 +1,7 @@
 // Operations on a key of the caller's own account, which all of key management is.
 #pragma once
 
-#include <array>
-#include <cstdint>
+#include <mutex>
 #include <span>
 #include <string_view>
 
@@ -42,12 +41,20 @@ struct StateRule {
 // kTries: how often what another changes at the same time is read and tried again.
 inline constexpr int kTries = 20;
 
+// next_try is held by those of this process who try again, one at a time: of many who change one
+// key at once nobody loses each time.
+[[nodiscard]] std::unique_lock<std::mutex> next_try();
+
 // retried performs an operation that changes what it has read; where another has changed it
 // meanwhile it is all done anew, permissions included. Errors: those of once.
 template <class Once>
 [[nodiscard]] Result<Answer> retried(Core& core, Call& call, Once once) {
     const Notes before = call.notes;
     Result<Answer> answer = once(core, call);
+    if (answer || !answer.error().is(StoreErrc::conflict)) {
+        return answer;
+    }
+    const std::unique_lock<std::mutex> turn = next_try();
     for (int tries = 1; tries < kTries && !answer && answer.error().is(StoreErrc::conflict);
          ++tries) {
         call.notes = before;

@@ -54,7 +54,7 @@ Result<Answer> put_once(Core& core, Call& call) {
                                        wanted.bypass ? "true" : "false");
     Key key = named.key();
     CASEMATE_CHECK(require_state(key, call.operation));
-    CASEMATE_CHECK(require_control(call, key, wanted));
+    CASEMATE_CHECK(require_control(call, key, named.known->aliases, wanted));
     key.policy = wanted.text;
     CASEMATE_CHECK(core.repository.update_key(key));
     return call.answer();
@@ -106,13 +106,14 @@ std::string default_policy(std::string_view account) {
 })";
 }
 
-Result<> require_control(const Call& call, const Key& key, const NewPolicy& wanted) {
+Result<> require_control(const Call& call, const Key& key, const std::vector<std::string>& aliases,
+                         const NewPolicy& wanted) {
     if (!wanted.policy || wanted.bypass) {
         return {};
     }
     NamedKey named;
-    named.known =
-        std::make_shared<const KnownKey>(KnownKey{key, *wanted.policy, {}, account_of(key.arn)});
+    named.known = std::make_shared<const KnownKey>(
+        KnownKey{key, *wanted.policy, aliases, account_of(key.arn)});
     Asked asked;
     asked.action = "PutKeyPolicy";
     asked.key = &named;

@@ -20,9 +20,12 @@ struct NewPolicy {
 // default_policy is the one that AWS gives a key without another: all is delegated to the account.
 [[nodiscard]] std::string default_policy(std::string_view account);
 
-// require_control is the lockout safety check: a key with this policy must let the caller put
-// another. Nothing is asked with bypass. Errors: KmsErrc malformed_policy, with AWS's sentence.
-[[nodiscard]] Result<> require_control(const Call& call, const Key& key, const NewPolicy& wanted);
+// require_control is the lockout safety check: a key with this policy and these aliases must let
+// the caller put another. Nothing is asked with bypass. Errors: KmsErrc malformed_policy, with
+// AWS's sentence.
+[[nodiscard]] Result<> require_control(const Call& call, const Key& key,
+                                       const std::vector<std::string>& aliases,
+                                       const NewPolicy& wanted);
 
 [[nodiscard]] Result<Answer> get_key_policy(Core& core, Call& call);
 [[nodiscard]] Result<Answer> put_key_policy(Core& core, Call& call);
