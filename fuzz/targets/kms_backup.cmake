@@ -1,0 +1,1 @@
+add_fuzz_target(kms_backup casemate_kms)
