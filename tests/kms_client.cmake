@@ -13,3 +13,7 @@ add_test(NAME kms_client.python_module COMMAND ${DEBIAN_PYTHON} -B -m unittest -
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/src/guest/python)
 set_tests_properties(kms_client.python_module PROPERTIES LABELS unit TIMEOUT 120
     ENVIRONMENT "CASEMATE_BINARY_DIR=${CMAKE_BINARY_DIR}")
+add_test(NAME kms_client.as_installed COMMAND ${DEBIAN_PYTHON} -B -m unittest -v link_test
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/kms_client)
+set_tests_properties(kms_client.as_installed PROPERTIES LABELS unit TIMEOUT 300
+    ENVIRONMENT "CASEMATE_BINARY_DIR=${CMAKE_BINARY_DIR}")

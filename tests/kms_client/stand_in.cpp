@@ -1,6 +1,6 @@
 // The tests' own KMS, with which programs in other languages are tested, and a security module that
 // it trusts:
-//   stand-in DIRECTORY
+//   stand-in DIRECTORY [ROOTS]
 // DIRECTORY/kms.socket speaks KMS's protocol over TLS, ca.pem vouches for it and other-ca.pem does
 // not. DIRECTORY/module.socket: a connection sends a public key, shuts down its sending side and
 // gets an attestation document. credentials.json is its one caller. Once "ready" is written to
@@ -39,12 +39,18 @@ void serve_module(int listener) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 2) {
-        std::fprintf(stderr, "usage: stand-in DIRECTORY\n");
+    if (argc != 2 && argc != 3) {
+        std::fprintf(stderr, "usage: stand-in DIRECTORY [ROOTS]\n");
         return 2;
     }
     const std::string directory = argv[1];
-    const kms_client::StandInService service;
+    std::vector<crypto::Certificate> trusted;
+    if (argc == 3) {
+        namespace forger = attestation::forger;
+        trusted = forger::must(crypto::Certificate::all_from_pem(
+            forger::must(read_file(argv[2], std::uint64_t{1} << 20U))));
+    }
+    const kms_client::StandInService service(std::move(trusted));
     for (const char* const name : {"kms.socket", "ca.pem", "other-ca.pem"}) {
         std::filesystem::create_symlink(service.path(name), directory + "/" + name);
     }
