@@ -25,8 +25,9 @@ void read_file(ByteView input) {
         return;
     }
     require(start.size() == kms::kStreamHeaderSize && std::ranges::equal(header->bytes, start));
-    Bytes again = {'C', 'K', 'B', '1'};
+    Bytes again;
     ByteWriter writer(again);
+    writer.put_bytes(as_bytes("CKB1"));
     writer.put_bytes(header->salt);
     writer.put_be(header->cost.n);
     writer.put_be(header->cost.block_size);
