@@ -568,6 +568,14 @@ Result<> Repository::delete_user(std::string_view access_key_id) {
     });
 }
 
+Result<> Repository::put_user_policy(std::string_view access_key_id, std::string_view policy) {
+    return write([&](Database& database) {
+        return require_changed(
+            database.run(sql::kUpdateUserPolicy, {text(access_key_id), text(policy)}),
+            not_found("the access key", access_key_id));
+    });
+}
+
 Result<Page<User>> Repository::user_page(std::string_view after, std::size_t limit) {
     CASEMATE_TRY(Lease database, lease());
     return page_of_users(*database, after, limit);

@@ -151,6 +151,8 @@ public:
     [[nodiscard]] Result<> delete_user(std::string_view access_key_id);
     // Lists by access key id.
     [[nodiscard]] Result<Page<User>> user_page(std::string_view after, std::size_t limit);
+    // put_user_policy replaces a caller's own policy; empty: none. Errors: not_found.
+    [[nodiscard]] Result<> put_user_policy(std::string_view access_key_id, std::string_view policy);
     // Errors: conflict, as rewrap_material.
     [[nodiscard]] Result<> rewrap_user(const User& before, ByteView wrapped_secret);
 

@@ -90,6 +90,8 @@ inline constexpr std::string_view kDeleteGrant =
 inline constexpr std::string_view kInsertUser =
     "INSERT INTO kms_users (" CASEMATE_USER_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6)";
 inline constexpr std::string_view kDeleteUser = "DELETE FROM kms_users WHERE access_key_id = $1";
+inline constexpr std::string_view kUpdateUserPolicy =
+    "UPDATE kms_users SET policy = $2 WHERE access_key_id = $1";
 inline constexpr std::string_view kRewrapUser =
     "UPDATE kms_users SET wrapped_secret = $3 WHERE access_key_id = $1 AND wrapped_secret = $2";
 inline constexpr std::string_view kInsertSetting =
@@ -204,6 +206,7 @@ inline constexpr std::array kFinding = {
     kDeleteGrant,
     kDeleteUser,
     kRewrapUser,
+    kUpdateUserPolicy,
     kUpdateSetting,
     kCountUp,
     kGeneration,

@@ -1,0 +1,1 @@
+add_program(casemate_kms casemate_kms casemate_enclave)
