@@ -134,7 +134,7 @@ int wait_connected(int fd, Deadline deadline) {
 // limit_unix has a unix socket's connect wait no longer for a listener whose queue is full.
 void limit_unix(int fd, Deadline deadline) {
     const int rest = std::max(milliseconds_to(deadline), 1);
-    const timeval limit{rest / 1000, rest % 1000 * 1000};
+    const timeval limit{rest / 1000, static_cast<suseconds_t>(rest % 1000) * 1000};
     static_cast<void>(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)));
 }
 

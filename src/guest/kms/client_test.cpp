@@ -432,8 +432,8 @@ TEST_F(ClientOfKms, options_that_can_not_be_are_refused) {
         const auto made = Client::create(std::move(given), credential());
         return made ? std::string("made") : made.error().message();
     };
-    for (const std::string region :
-         {"", "US-EAST-1", "a/b", "x\r\ny", std::string(65, 'a').c_str()}) {
+    for (const std::string& region :
+         std::vector<std::string>{"", "US-EAST-1", "a/b", "x\r\ny", std::string(65, 'a')}) {
         EXPECT_THAT(refused([&](Options& given) { given.region = region; }),
                     AllOf(HasSubstr("bad_argument"), HasSubstr("region"), Not(HasSubstr("\n"))));
     }
