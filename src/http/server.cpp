@@ -71,6 +71,10 @@ struct ActiveConnection : Source {
     std::optional<std::string> address;
     ServerConnection served;
     std::list<ActiveConnection>::iterator self;
+    // turn is held while the connection is handed to whichever thread its next event comes to, and
+    // taken by that thread first: the kernel orders them so by its events, which the language knows
+    // nothing of.
+    std::mutex turn;
 };
 
 std::optional<std::string> address_text(const sockaddr_storage& raw) {
@@ -210,6 +214,8 @@ private:
     void add(ActiveListener& listener, UniqueFd socket, Peer peer);
     [[nodiscard]] bool has_room(const Peer& peer) const;
     void serve(ActiveConnection& connection);
+    [[nodiscard]] bool hand_over(ActiveConnection& connection, int operation,
+                                 std::uint32_t events) const;
     void remove(ActiveConnection& connection);
 
     void sweep();
@@ -373,7 +379,6 @@ void Server::Implementation::add(ActiveListener& listener, UniqueFd socket, Peer
     if (peer.address) {
         ++of_address_[*peer.address];
     }
-    const int raw = socket.get();
     ActiveConnection& added =
         connections_.emplace_front(state_,
                                    tls ? Transport::server(std::move(socket), tls->native_handle())
@@ -384,18 +389,24 @@ void Server::Implementation::add(ActiveListener& listener, UniqueFd socket, Peer
         changed_.notify_all();
     }
     lock.unlock();
-    // From here on the connection may be another thread's, or gone.
-    if (!arm(EPOLL_CTL_ADD, raw, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, &added)) {
+    if (!hand_over(added, EPOLL_CTL_ADD, EPOLLIN | EPOLLRDHUP)) {
         remove(added);
     }
 }
 
+// hand_over: once it has succeeded the connection may be another thread's, or gone.
+bool Server::Implementation::hand_over(ActiveConnection& connection, int operation,
+                                       std::uint32_t events) const {
+    const std::lock_guard handing(connection.turn);
+    return arm(operation, connection.served.socket(), events | EPOLLONESHOT, &connection);
+}
+
 void Server::Implementation::serve(ActiveConnection& connection) {
     using Next = ServerConnection::Next;
+    { const std::lock_guard mine(connection.turn); }
     const Next next = connection.served.run();
     const std::uint32_t events = next == Next::write ? EPOLLOUT : EPOLLIN | EPOLLRDHUP;
-    if (next == Next::close ||
-        !arm(EPOLL_CTL_MOD, connection.served.socket(), events | EPOLLONESHOT, &connection)) {
+    if (next == Next::close || !hand_over(connection, EPOLL_CTL_MOD, events)) {
         remove(connection);
     }
 }
