@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "crypto/der.hpp"
+#include "crypto/digest.hpp"
 #include "crypto/key_access.hpp"
 #include "crypto/openssl.hpp"
 #include "crypto/pkcs8.hpp"
@@ -17,7 +18,6 @@ namespace casemate::crypto {
 namespace {
 
 using KeyContext = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
-using DigestContext = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 
 bool is_digest_of(const EVP_MD* wanted, ByteView digest) {
     return wanted != nullptr && digest.size() == static_cast<std::size_t>(EVP_MD_get_size(wanted));
@@ -27,6 +27,24 @@ KeyContext make_context(EVP_PKEY* key) {
     KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
     require(context != nullptr, "make a key context");
     return context;
+}
+
+// digest_message hashes a message as the curve wants. Those of the smaller ones are not looked up
+// anew each time.
+Bytes digest_message(Curve curve, ByteView message) {
+    if (curve == Curve::p256) {
+        const Digest256 digest = sha256(message);
+        return {digest.begin(), digest.end()};
+    }
+    if (curve == Curve::p384) {
+        const Digest384 digest = sha384(message);
+        return {digest.begin(), digest.end()};
+    }
+    Bytes digest(static_cast<std::size_t>(EVP_MD_get_size(message_digest(curve))));
+    require(EVP_Digest(message.data(), message.size(), digest.data(), nullptr,
+                       message_digest(curve), nullptr) == 1,
+            "digest a message");
+    return digest;
 }
 
 // The longest signature has two numbers of 66 bytes, with a tag, a length and a sign each.
@@ -126,18 +144,22 @@ Result<SecretBytes> PrivateKey::to_pkcs8() const {
     return write_pkcs8(handle_.get());
 }
 
-Result<Bytes> PrivateKey::sign_der(ByteView message) const {
-    const DigestContext context(EVP_MD_CTX_new());
-    require(context != nullptr, "make a digest context");
-    Bytes der(kMaxDerSignature);
-    std::size_t size = der.size();
-    if (EVP_DigestSignInit(context.get(), nullptr, message_digest(public_key_.curve()), nullptr,
-                           handle_.get()) != 1 ||
-        EVP_DigestSign(context.get(), der.data(), &size, message.data(), message.size()) != 1) {
+Result<PrivateKey::Context> PrivateKey::start_signing() const {
+    if (signer_) {
+        Context copy(EVP_PKEY_CTX_dup(signer_.get()));
+        require(copy != nullptr, "copy a key context");
+        return copy;
+    }
+    Context context(make_context(handle_.get()).release());
+    if (EVP_PKEY_sign_init(context.get()) != 1 ||
+        EVP_PKEY_CTX_set_signature_md(context.get(), message_digest(public_key_.curve())) != 1) {
         return openssl_error(KeyAccess::failure_of(*this), "the key does not sign");
     }
-    der.resize(size);
-    return der;
+    return context;
+}
+
+Result<Bytes> PrivateKey::sign_der(ByteView message) const {
+    return sign_digest_der(digest_message(public_key_.curve(), message));
 }
 
 Result<Bytes> PrivateKey::sign_digest_der(ByteView digest) const {
@@ -147,12 +169,10 @@ Result<Bytes> PrivateKey::sign_digest_der(ByteView digest) const {
                      "expected a digest of " + std::to_string(EVP_MD_get_size(wanted)) +
                          " bytes, found one of " + std::to_string(digest.size()));
     }
-    const KeyContext context = make_context(handle_.get());
+    CASEMATE_TRY(const Context context, start_signing());
     Bytes der(kMaxDerSignature);
     std::size_t size = der.size();
-    if (EVP_PKEY_sign_init(context.get()) != 1 ||
-        EVP_PKEY_CTX_set_signature_md(context.get(), wanted) != 1 ||
-        EVP_PKEY_sign(context.get(), der.data(), &size, digest.data(), digest.size()) != 1) {
+    if (EVP_PKEY_sign(context.get(), der.data(), &size, digest.data(), digest.size()) != 1) {
         return openssl_error(KeyAccess::failure_of(*this), "the key does not sign");
     }
     der.resize(size);

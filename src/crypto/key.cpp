@@ -260,6 +260,16 @@ void PrivateKey::FreeKey::operator()(evp_pkey_st* key) const {
 
 PrivateKey::PrivateKey(Handle handle, PublicKey public_key, bool in_token)
     : handle_(std::move(handle)), public_key_(std::move(public_key)), in_token_(in_token) {
+    if (!in_token_) {
+        // Where it can't be made, signing says why.
+        if (auto signer = start_signing()) {
+            signer_ = std::move(*signer);
+        }
+    }
+}
+
+void PrivateKey::FreeContext::operator()(evp_pkey_ctx_st* context) const {
+    EVP_PKEY_CTX_free(context);
 }
 
 PrivateKey::PrivateKey(PrivateKey&& other) noexcept = default;
