@@ -61,8 +61,9 @@ Result<Signing> begin(Core& core, Call& call, const Fields& fields) {
     call.notes.parameters.emplace_back("SigningAlgorithm", algorithm.name);
     call.notes.parameters.emplace_back("MessageType", type.name);
     Asked asked;
-    asked.conditions = {{"kms:SigningAlgorithm", std::string(algorithm.name)},
-                        {"kms:MessageType", std::string(type.name)}};
+    asked.conditions.reserve(2);
+    asked.conditions.emplace_back("kms:SigningAlgorithm", algorithm.name);
+    asked.conditions.emplace_back("kms:MessageType", type.name);
     CASEMATE_TRY(NamedKey key,
                  take_key(core, call, fields, KeyUsage::sign_verify, std::move(asked)));
     CASEMATE_CHECK(check_algorithm(key.key(), algorithm.name));
