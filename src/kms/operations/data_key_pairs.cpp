@@ -7,7 +7,7 @@
 #include "kms/core/checks.hpp"
 #include "kms/core/material.hpp"
 #include "kms/core/recipient.hpp"
-#include "kms/operations/ciphertext.hpp"
+#include "kms/operations/cipher.hpp"
 #include "kms/operations/key_use.hpp"
 
 namespace casemate::kms {
@@ -68,16 +68,14 @@ Result<Pair> make_pair(Core& core, Call& call, const std::optional<Recipient>& r
     }
     CASEMATE_CHECK(stop_if_dry_run(fields));
     CASEMATE_TRY(NewSecret made, generate_secret(*pair.spec));
-    CASEMATE_TRY(const auto material, core.keyring.current(key));
-    CASEMATE_TRY(const Bytes ciphertext,
-                 seal_ciphertext(key.id, key.current_material, material->bytes(),
-                                 context.value_or(EncryptionContext()), made.secret.view()));
+    CASEMATE_TRY(const Sealed sealed,
+                 seal_under(core, key, context.value_or(EncryptionContext()), made.secret.view()));
     Answer answer = call.answer();
     answer["KeyId"] = key.arn;
-    put_blob(answer, "PrivateKeyCiphertextBlob", ciphertext);
+    put_blob(answer, "PrivateKeyCiphertextBlob", sealed.blob);
     put_blob(answer, "PublicKey", made.public_key);
     answer["KeyPairSpec"] = pair.name;
-    answer["KeyMaterialId"] = key.current_material;
+    answer["KeyMaterialId"] = sealed.material_id;
     return Pair{std::move(made), std::move(answer)};
 }
 
