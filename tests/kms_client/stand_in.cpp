@@ -3,8 +3,8 @@
 //   stand-in DIRECTORY [ROOTS]
 // DIRECTORY/kms.socket speaks KMS's protocol over TLS, ca.pem vouches for it and other-ca.pem does
 // not. DIRECTORY/module.socket: a connection sends a public key, shuts down its sending side and
-// gets an attestation document. credentials.json is its one caller. Once "ready" is written to
-// standard output, all of it works; it ends when standard input does.
+// gets an attestation document under root.pem. credentials.json is its one caller. Once "ready" is
+// written to standard output, all of it works; it ends when standard input does.
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -58,7 +58,12 @@ int main(int argc, char** argv) {
                                     R"(", "SecretAccessKey": ")" +
                                     std::string(kms_client::kCallersSecret) + "\"}\n";
     const auto module = listen_unix(directory + "/module.socket", SOCK_STREAM | SOCK_NONBLOCK);
-    if (!module || !write_file_atomically(directory + "/credentials.json", as_bytes(credentials))) {
+    const auto root =
+        attestation::forger::forge(attestation::forger::plain({"kvm"}, kms_client::started()))
+            .root()
+            .to_pem();
+    if (!module || !write_file_atomically(directory + "/root.pem", as_bytes(root)) ||
+        !write_file_atomically(directory + "/credentials.json", as_bytes(credentials))) {
         std::fprintf(stderr, "stand-in: %s can't be used\n", directory.c_str());
         return 1;
     }
