@@ -173,5 +173,19 @@ TEST_F(HttpOpenssl, SpeaksNewVersionsOnly) {
     EXPECT_EQ(server_->statistics().requests, 2U);
 }
 
+TEST_F(HttpOpenssl, WhoIsSlowIsToldThroughTls) {
+    Options options;
+    options.limits.request = std::chrono::milliseconds(300);
+    options.listeners.push_back(tls_listener());
+    server_ = start_server(std::move(options));
+    const Output output =
+        run(kOpenssl,
+            {"s_client", "-connect", "127.0.0.1:" + std::to_string(*server_->bound_port("tls")),
+             "-CAfile", ca_, "-quiet", "-ign_eof"},
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf");
+    EXPECT_THAT(output.text, HasSubstr("HTTP/1.1 408 Request Timeout"));
+    EXPECT_EQ(server_->statistics().request_timeouts, 1U);
+}
+
 }  // namespace
 }  // namespace casemate::http

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <array>
 #include <atomic>
@@ -482,6 +483,29 @@ TEST(HttpServer, LimitsConnections) {
         EXPECT_TRUE(eventually([&] { return server->statistics().open == 2; }));
         EXPECT_EQ(status_of(answer_to(*server, get("/"))), 200);
     }
+}
+
+TEST(HttpServer, WaitsForDescriptors) {
+    const auto server = start_server({});
+    UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_TRUE(client.valid());
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    // The lowest descriptor that is free is beyond the limit then.
+    rlimit none = before;
+    none.rlim_cur = static_cast<rlim_t>(duplicate(client.get())->get());
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(*server->bound_port("tcp"));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+              0);
+    EXPECT_TRUE(eventually([&] { return server->statistics().accept_failures >= 2; }));
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    Raw raw(std::move(client));
+    ASSERT_TRUE(raw.send(get("/")));
+    EXPECT_EQ(status_of(raw.receive_response()), 200);
 }
 
 TEST(HttpServer, ServesManyAtOnce) {
