@@ -11,6 +11,7 @@ namespace casemate::kms {
 namespace {
 
 constexpr Bounds kTokenCount{0, 10};
+constexpr std::size_t kMaxToken = 8192;
 constexpr std::string_view kTokenMagic = "CKG1";
 constexpr std::size_t kUuidSize = 16;
 constexpr std::size_t kGrantIdBytes = 32;
@@ -57,6 +58,12 @@ std::optional<GrantName> parse_grant_token(std::string_view token) {
 Result<> check_grant_tokens(const Fields& fields) {
     CASEMATE_TRY(const std::vector<std::string> tokens, fields.texts("GrantTokens", kTokenCount));
     for (const std::string& token : tokens) {
+        if (token.empty() || token.size() > kMaxToken) {
+            return Fields::refused("GrantTokens", "[" + token.substr(0, kMaxToken) + "]",
+                                   "Member must satisfy constraint: [Member must have length less "
+                                   "than or equal to 8192, Member must have length greater than "
+                                   "or equal to 1]");
+        }
         if (!parse_grant_token(token)) {
             return Error(KmsErrc::invalid_grant_token, "The grant token is not valid.");
         }

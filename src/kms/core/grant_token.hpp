@@ -23,7 +23,8 @@ struct GrantName {
 [[nodiscard]] std::string make_grant_token(const GrantName& name);
 [[nodiscard]] std::optional<GrantName> parse_grant_token(std::string_view token);
 
-// check_grant_tokens looks at a request's GrantTokens: at most 10, each in the form of a token.
+// check_grant_tokens looks at a request's GrantTokens: at most 10, each of at most
+// 8,192 characters and in the form of a token.
 // Errors: KmsErrc validation, serialization, invalid_grant_token.
 [[nodiscard]] Result<> check_grant_tokens(const Fields& fields);
 

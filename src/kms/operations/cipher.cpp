@@ -308,7 +308,6 @@ Result<Answer> decrypt(Core& core, Call& call) {
     CASEMATE_TRY(const Side side, read_side(call, fields, kPlainMembers));
     CASEMATE_TRY(const bool unread, reads_no_ciphertext(fields));
     CASEMATE_TRY(const Bytes blob, read_blob(fields, unread));
-    CASEMATE_CHECK(read_grant_tokens(fields));
     CASEMATE_TRY(const std::optional<Recipient> recipient, read_recipient(core, call));
     CASEMATE_TRY(Source source, find_source(core, call, kPlainMembers, side, "Decrypt", blob));
     Asked asked = asked_of("Decrypt", source.key, side);
@@ -375,7 +374,6 @@ Result<Answer> re_encrypt(Core& core, Call& call) {
     CASEMATE_TRY(Target target, read_target(call, fields));
     CASEMATE_TRY(const bool unread, reads_no_ciphertext(fields));
     CASEMATE_TRY(const Bytes blob, read_blob(fields, unread));
-    CASEMATE_CHECK(read_grant_tokens(fields));
     CASEMATE_TRY(target.key, core.keyring.find(*target.side.key_id, call.caller));
     CASEMATE_TRY(Source source,
                  find_source(core, call, kSourceMembers, side, "ReEncryptFrom", blob));

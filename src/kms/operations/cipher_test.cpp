@@ -1,4 +1,5 @@
 #include "kms/operations/cipher.hpp"
+#include "kms/core/grant_token.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -47,10 +48,11 @@ TEST_F(CipherTest, SymmetricKeysEncryptAndDecrypt) {
     ASSERT_TRUE(
         service_.repository().create_alias({std::string(kTestAccount), "alias/example",
                                             stored.key.id, service_.now(), service_.now()}));
-    const json::object input{{"KeyId", "alias/example"},
-                             {"Plaintext", base64(as_bytes("secret"))},
-                             {"EncryptionContext", kContext},
-                             {"GrantTokens", json::array{"token"}}};
+    const json::object input{
+        {"KeyId", "alias/example"},
+        {"Plaintext", base64(as_bytes("secret"))},
+        {"EncryptionContext", kContext},
+        {"GrantTokens", json::array{make_grant_token({stored.key.id, std::string(64, 'a')})}}};
     const auto sealed = ask("Encrypt", input);
     ASSERT_TRUE(sealed.ok()) << sealed.error().message();
     EXPECT_EQ(sealed->size(), 3);

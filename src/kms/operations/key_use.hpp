@@ -12,16 +12,11 @@ namespace casemate::kms {
 // kMaxMessage is AWS's bound for what is signed, authenticated or encrypted in one request.
 inline constexpr std::int64_t kMaxMessage = 4096;
 
-// read_grant_tokens looks at the form of GrantTokens, which is all that they are good for: a grant
-// counts at once. Errors: KmsErrc serialization, validation.
-[[nodiscard]] Result<> read_grant_tokens(const Fields& fields);
-
-// take_key reads KeyId and GrantTokens, finds the key, asks for permission by the call's own name,
+// take_key reads KeyId, finds the key, asks for permission by the call's own name,
 // and refuses a key that can't be used now or not for this (usage; nothing: for any). asked says
-// what else the permission depends on; its action and key are set here. A grant counts at once, so
-// its token adds nothing and is only looked at for its form. Errors: KmsErrc validation,
-// serialization, not_found, invalid_arn, access_denied, disabled, kms_invalid_state,
-// invalid_key_usage; StoreErrc.
+// what else the permission depends on; its action and key are set here. Errors: KmsErrc validation,
+// serialization, not_found, invalid_arn, disabled, kms_invalid_state, invalid_key_usage; those of
+// permit; StoreErrc.
 [[nodiscard]] Result<NamedKey> take_key(Core& core, Call& call, const Fields& fields,
                                         std::optional<KeyUsage> usage, Asked asked);
 

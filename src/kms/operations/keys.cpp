@@ -10,7 +10,6 @@ namespace {
 
 constexpr Bounds kDescriptionSize{0, 8192};
 constexpr Bounds kKeyIdSize{1, 2048};
-constexpr Bounds kGrantTokens{0, 10};
 constexpr std::size_t kMostListed = 1000;
 constexpr std::size_t kUsuallyListed = 100;
 // Days until a key is deleted.
@@ -84,7 +83,6 @@ Result<Answer> update_description_once(Core& core, Call& call) {
 
 Result<Answer> describe_key(Core& core, Call& call) {
     const Fields fields(call.input);
-    CASEMATE_CHECK(fields.texts("GrantTokens", kGrantTokens));
     CASEMATE_TRY(const std::string key_id, fields.text("KeyId", kKeyIdSize));
     CASEMATE_TRY(const NamedKey named, core.keyring.find(key_id, call.caller));
     Asked asked;

@@ -1,4 +1,5 @@
 #include "kms/operations/keys.hpp"
+#include "kms/core/grant_token.hpp"
 
 #include <gmock/gmock.h>
 
@@ -213,12 +214,13 @@ TEST(Keys, AreDescribedByAllTheirNames) {
          {id, prefix + "key/" + id, std::string("alias/app"), prefix + "alias/app"}) {
         EXPECT_EQ(text_of(metadata_of(service.ask("DescribeKey", with_key(name))), "KeyId"), id);
     }
-    std::string tokens = R"("GrantTokens":["t")";
+    const std::string token = '"' + make_grant_token({id, std::string(64, 'a')}) + '"';
+    std::string tokens = R"("GrantTokens":[)" + token;
     for (int i = 0; i < 9; ++i) {
-        tokens += R"(,"t")";
+        tokens += "," + token;
     }
     EXPECT_TRUE(service.ask("DescribeKey", with_key(id, tokens + "]")).ok());
-    expect_error(service.ask("DescribeKey", with_key(id, tokens + R"(,"t"])")),
+    expect_error(service.ask("DescribeKey", with_key(id, tokens + "," + token + "]")),
                  KmsErrc::validation);
     EXPECT_EQ(message_of(service.ask("DescribeKey", with_key("alias/other"))),
               "NotFoundException: Alias " + prefix + "alias/other is not found.");

@@ -1,4 +1,5 @@
 #include "kms/operations/signing.hpp"
+#include "kms/core/grant_token.hpp"
 
 #include <gmock/gmock.h>
 
@@ -244,7 +245,8 @@ TEST_F(SigningTest, BadInputIsRefused) {
         expect_error(ask("Verify", with(good, "Signature", value)), code);
     }
     EXPECT_TRUE(ask("Sign", request(stored, "ECDSA_SHA_256", Bytes(4096))).ok());
-    EXPECT_TRUE(ask("Sign", with(request(stored), "GrantTokens", json::array{"token"})).ok());
+    const std::string token = make_grant_token({stored.key.id, std::string(64, 'a')});
+    EXPECT_TRUE(ask("Sign", with(request(stored), "GrantTokens", json::array{text(token)})).ok());
 }
 
 TEST_F(SigningTest, AKeyThatIsNotEnabledDoesNothing) {
