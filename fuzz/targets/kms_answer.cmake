@@ -1,0 +1,1 @@
+add_fuzz_target(kms_answer casemate_guest_kms)
