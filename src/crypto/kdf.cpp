@@ -4,17 +4,20 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <string>
 
+#include "crypto/mac.hpp"
 #include "crypto/openssl.hpp"
 
 namespace casemate::crypto {
 
 namespace {
 
-constexpr std::size_t kMaxHkdfSize = 255UL * 32;
+constexpr std::size_t kHashSize = 32;
+constexpr std::size_t kMaxHkdfSize = 255 * kHashSize;
 constexpr std::size_t kMaxScryptSize = 1024;
 constexpr std::uint64_t kBlockUnit = 128;
 
@@ -63,21 +66,30 @@ Result<> check_cost(const ScryptCost& cost) {
 
 }  // namespace
 
+// HKDF is put together from HMAC, whose context each thread keeps: OpenSSL's own looks its parts up
+// by their names each time, which takes longer than all the hashing.
 Result<SecretBytes> hkdf_sha256(const SecretBytes& key, ByteView salt, ByteView info,
                                 std::size_t size) {
     if (size == 0 || size > kMaxHkdfSize) {
         return bad_size(kMaxHkdfSize, size);
     }
-    const KdfContext context = make_context("HKDF");
-    std::string digest = "SHA256";
-    const std::array<OSSL_PARAM, 5> parameters = {
-        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest.data(), 0),
-        octets(OSSL_KDF_PARAM_KEY, key.view()), octets(OSSL_KDF_PARAM_SALT, salt),
-        octets(OSSL_KDF_PARAM_INFO, info), OSSL_PARAM_construct_end()};
+    const SecretBytes extracted = hmac(MacAlgorithm::hmac_sha256, salt, key.view());
     SecretBytes derived(size);
-    require(
-        EVP_KDF_derive(context.get(), derived.mutable_view().data(), size, parameters.data()) == 1,
-        "derive a key");
+    // What each block's code is made of: the block before it, info, and its number from 1.
+    SecretBytes message(kHashSize + info.size() + 1);
+    const MutableBytes whole = message.mutable_view();
+    std::copy(info.begin(), info.end(), whole.begin() + kHashSize);
+    std::size_t done = 0;
+    for (std::uint8_t number = 1; done < size; ++number) {
+        whole.back() = number;
+        const SecretBytes block = hmac(MacAlgorithm::hmac_sha256, extracted.view(),
+                                       done == 0 ? ByteView(whole).subspan(kHashSize) : whole);
+        const std::size_t taken = std::min(kHashSize, size - done);
+        std::copy_n(block.view().begin(), taken,
+                    derived.mutable_view().begin() + static_cast<std::ptrdiff_t>(done));
+        std::copy_n(block.view().begin(), kHashSize, whole.begin());
+        done += taken;
+    }
     return derived;
 }
 

@@ -16,8 +16,8 @@ constexpr std::string_view kPurpose = "casemate-kms ciphertext";
 constexpr std::size_t kKeyIdSize = 16;
 constexpr std::size_t kMaterialIdSize = 32;
 constexpr std::size_t kSaltSize = 32;
-// The digits of a UUID come in groups of so many bytes.
-constexpr std::array<std::size_t, 5> kUuidGroups{4, 2, 2, 2, 6};
+// Where the hyphens of a UUID stand.
+constexpr std::array<std::size_t, 4> kHyphens{8, 13, 18, 23};
 
 static_assert(4 + kKeyIdSize + kMaterialIdSize + kSaltSize + std::tuple_size_v<crypto::AeadNonce> ==
               kCiphertextHeader);
@@ -27,32 +27,25 @@ Error invalid() {
 }
 
 std::string uuid_text(ByteView bytes) {
-    std::string text;
-    std::size_t at = 0;
-    for (const std::size_t group : kUuidGroups) {
-        text += (at == 0 ? "" : "-") + to_hex(bytes.subspan(at, group));
-        at += group;
+    std::string text = to_hex(bytes);
+    for (const std::size_t at : kHyphens) {
+        text.insert(at, 1, '-');
     }
     return text;
 }
 
 std::optional<Bytes> uuid_bytes(std::string_view text) {
-    std::string digits;
-    std::size_t at = 0;
-    for (const std::size_t group : kUuidGroups) {
-        if (at != 0) {
-            if (at >= text.size() || text[at] != '-') {
-                return std::nullopt;
-            }
-            ++at;
-        }
-        if (at > text.size()) {
+    if (text.size() != 2 * kKeyIdSize + kHyphens.size()) {
+        return std::nullopt;
+    }
+    std::string digits(text);
+    for (auto at = kHyphens.rbegin(); at != kHyphens.rend(); ++at) {
+        if (text[*at] != '-') {
             return std::nullopt;
         }
-        digits += text.substr(at, group * 2);
-        at += group * 2;
+        digits.erase(*at, 1);
     }
-    return at == text.size() ? from_hex(digits) : std::nullopt;
+    return from_hex(digits);
 }
 
 // put_context writes an encryption context behind the header: a map is in the order of its keys.
