@@ -131,6 +131,39 @@ Result<Sealed> encrypt_by(Core& core, const Key& key, const Side& side, ByteView
 
 // --- decrypting ---
 
+// reads_no_ciphertext tells whether a dry run is about permissions alone (DryRunModifiers).
+Result<bool> reads_no_ciphertext(const Fields& fields) {
+    CASEMATE_TRY(const std::vector<std::string> modifiers, fields.texts("DryRunModifiers", {0, 1}));
+    for (const std::string& modifier : modifiers) {
+        if (modifier != "IGNORE_CIPHERTEXT") {
+            return Fields::not_in_set("DryRunModifiers", modifier, "[IGNORE_CIPHERTEXT]");
+        }
+    }
+    CASEMATE_TRY(const bool dry_run, fields.truth("DryRun", false));
+    if (!dry_run && !modifiers.empty()) {
+        return Error(KmsErrc::validation, "DryRunModifiers is only valid when DryRun is true.");
+    }
+    return !modifiers.empty();
+}
+
+// Opening: a ciphertext, and what a request says of it.
+struct Opening {
+    Side side;
+    // unread: a dry run about permissions alone, which has no ciphertext.
+    bool unread = false;
+    Bytes blob;
+};
+
+Result<Opening> read_opening(Call& call, const Fields& fields, const Members& members) {
+    Opening opening;
+    CASEMATE_TRY(opening.side, read_side(call, fields, members));
+    CASEMATE_TRY(opening.unread, reads_no_ciphertext(fields));
+    if (!opening.unread) {
+        CASEMATE_TRY(opening.blob, fields.blob("CiphertextBlob", kBlobSize));
+    }
+    return opening;
+}
+
 // Source: a ciphertext and the key that is to open it.
 struct Source {
     NamedKey key;
@@ -151,17 +184,18 @@ Error no_access(Call& call, std::string_view action, const Error& why) {
 }
 
 // find_source finds the key that the request names, or else the one that the ciphertext names.
-Result<Source> find_source(Core& core, Call& call, const Members& members, const Side& side,
-                           std::string_view action, ByteView blob) {
+Result<Source> find_source(Core& core, Call& call, const Members& members, const Opening& opening,
+                           std::string_view action) {
+    const Side& side = opening.side;
     Source source;
     if (side.key_id) {
         CASEMATE_TRY(source.key, core.keyring.find(*side.key_id, call.caller));
         return source;
     }
-    if (!is_symmetric(side.algorithm) || blob.empty()) {
+    if (!is_symmetric(side.algorithm) || opening.unread) {
         return Fields::missing(members.key_id);
     }
-    CASEMATE_TRY(source.ciphertext, read_ciphertext(blob));
+    CASEMATE_TRY(source.ciphertext, read_ciphertext(opening.blob));
     Result<KnownKeyPtr> known = core.keyring.by_id(source.ciphertext->key_id);
     if (!known) {
         return known.error().is(KmsErrc::not_found) ? no_access(call, action, known.error())
@@ -182,11 +216,11 @@ Result<> permit_source(Core& core, Call& call, const Side& side, const Asked& as
 }
 
 // check_source takes apart what is to be decrypted, and asks whether the key can do it.
-Result<> check_source(const Call& call, Source& source, const Side& side, ByteView blob) {
+Result<> check_source(const Call& call, Source& source, const Opening& opening) {
     const Key& key = source.key.key();
-    if (is_symmetric(side.algorithm)) {
+    if (is_symmetric(opening.side.algorithm) && !opening.unread) {
         if (!source.ciphertext) {
-            CASEMATE_TRY(source.ciphertext, read_ciphertext(blob));
+            CASEMATE_TRY(source.ciphertext, read_ciphertext(opening.blob));
         }
         if (source.ciphertext->key_id != key.id) {
             return Error(KmsErrc::incorrect_key,
@@ -194,11 +228,18 @@ Result<> check_source(const Call& call, Source& source, const Side& side, ByteVi
                          "operation.");
         }
     }
-    return check_use(call, key, side);
+    return check_use(call, key, opening.side);
 }
 
-Result<SecretBytes> open_source(Core& core, const Source& source, const Side& side, ByteView blob) {
+// open_source decrypts; a dry run that has nothing to decrypt ends here.
+Result<SecretBytes> open_source(Core& core, const Fields& fields, const Source& source,
+                                const Opening& opening) {
+    if (opening.unread) {
+        CASEMATE_CHECK(stop_if_dry_run(fields));
+        return invalid_ciphertext();
+    }
     const Key& key = source.key.key();
+    const Side& side = opening.side;
     if (source.ciphertext) {
         const auto material = core.keyring.material(key, source.ciphertext->material_id);
         if (!material) {
@@ -209,34 +250,11 @@ Result<SecretBytes> open_source(Core& core, const Source& source, const Side& si
         return open_ciphertext(*source.ciphertext, (*material)->bytes(), side.context);
     }
     CASEMATE_TRY(const auto material, core.keyring.current(key));
-    Result<SecretBytes> opened = material->rsa_key().decrypt(hash_of(side.algorithm), blob);
+    Result<SecretBytes> opened = material->rsa_key().decrypt(hash_of(side.algorithm), opening.blob);
     if (!opened || opened->empty()) {
         return invalid_ciphertext();
     }
     return opened;
-}
-
-// reads_no_ciphertext tells whether a dry run is about permissions alone (DryRunModifiers).
-Result<bool> reads_no_ciphertext(const Fields& fields) {
-    CASEMATE_TRY(const std::vector<std::string> modifiers, fields.texts("DryRunModifiers", {0, 1}));
-    for (const std::string& modifier : modifiers) {
-        if (modifier != "IGNORE_CIPHERTEXT") {
-            return Fields::not_in_set("DryRunModifiers", modifier, "[IGNORE_CIPHERTEXT]");
-        }
-    }
-    CASEMATE_TRY(const bool dry_run, fields.truth("DryRun", false));
-    if (!dry_run && !modifiers.empty()) {
-        return Error(KmsErrc::validation, "DryRunModifiers is only valid when DryRun is true.");
-    }
-    return !modifiers.empty();
-}
-
-// read_blob gives no bytes where the request needs none.
-Result<Bytes> read_blob(const Fields& fields, bool unread) {
-    if (unread) {
-        return Bytes();
-    }
-    return fields.blob("CiphertextBlob", kBlobSize);
 }
 
 // Target: ReEncrypt's other key.
@@ -245,7 +263,7 @@ struct Target {
     NamedKey key;
 };
 
-Result<Target> read_target(Call& call, const Fields& fields) {
+Result<Target> read_target(Core& core, Call& call, const Fields& fields) {
     Target target;
     CASEMATE_TRY(target.side, read_side(call, fields, kDestinationMembers));
     if (!target.side.key_id) {
@@ -259,6 +277,7 @@ Result<Target> read_target(Call& call, const Fields& fields) {
         call.notes.parameters.emplace_back(kDestinationMembers.context,
                                            boost::json::serialize(context));
     }
+    CASEMATE_TRY(target.key, core.keyring.find(*target.side.key_id, call.caller));
     return target;
 }
 
@@ -305,26 +324,20 @@ Result<Answer> encrypt(Core& core, Call& call) {
 
 Result<Answer> decrypt(Core& core, Call& call) {
     const Fields fields(call.input);
-    CASEMATE_TRY(const Side side, read_side(call, fields, kPlainMembers));
-    CASEMATE_TRY(const bool unread, reads_no_ciphertext(fields));
-    CASEMATE_TRY(const Bytes blob, read_blob(fields, unread));
+    CASEMATE_TRY(const Opening opening, read_opening(call, fields, kPlainMembers));
     CASEMATE_TRY(const std::optional<Recipient> recipient, read_recipient(core, call));
-    CASEMATE_TRY(Source source, find_source(core, call, kPlainMembers, side, "Decrypt", blob));
-    Asked asked = asked_of("Decrypt", source.key, side);
+    CASEMATE_TRY(Source source, find_source(core, call, kPlainMembers, opening, "Decrypt"));
+    Asked asked = asked_of("Decrypt", source.key, opening.side);
     asked.recipient = document_of(recipient);
-    CASEMATE_CHECK(permit_source(core, call, side, asked));
-    if (unread) {
-        CASEMATE_CHECK(check_use(call, source.key.key(), side));
-        CASEMATE_CHECK(stop_if_dry_run(fields));
-    }
-    CASEMATE_CHECK(check_source(call, source, side, blob));
-    CASEMATE_TRY(const SecretBytes plaintext, open_source(core, source, side, blob));
+    CASEMATE_CHECK(permit_source(core, call, opening.side, asked));
+    CASEMATE_CHECK(check_source(call, source, opening));
+    CASEMATE_TRY(const SecretBytes plaintext, open_source(core, fields, source, opening));
     CASEMATE_CHECK(stop_if_dry_run(fields));
 
     Answer answer = call.answer();
     answer["KeyId"] = source.key.key().arn;
     CASEMATE_CHECK(put_secret(answer, "Plaintext", plaintext.view(), recipient));
-    answer["EncryptionAlgorithm"] = name_of(side.algorithm);
+    answer["EncryptionAlgorithm"] = name_of(opening.side.algorithm);
     if (source.ciphertext) {
         answer["KeyMaterialId"] = source.ciphertext->material_id;
     }
@@ -349,6 +362,14 @@ Result<> permit_both(Core& core, Call& call, const Side& side, const Source& sou
     return {};
 }
 
+Result<Sealed> seal_for(Core& core, const Fields& fields, const Target& target,
+                        ByteView plaintext) {
+    const Key& key = target.key.key();
+    CASEMATE_CHECK(check_size(key, target.side.algorithm, plaintext.size()));
+    CASEMATE_CHECK(stop_if_dry_run(fields));
+    return encrypt_by(core, key, target.side, plaintext);
+}
+
 Answer re_encrypted(const Call& call, const Source& source, const Side& side, const Target& target,
                     const Sealed& sealed) {
     Answer answer = call.answer();
@@ -370,28 +391,15 @@ Answer re_encrypted(const Call& call, const Source& source, const Side& side, co
 
 Result<Answer> re_encrypt(Core& core, Call& call) {
     const Fields fields(call.input);
-    CASEMATE_TRY(const Side side, read_side(call, fields, kSourceMembers));
-    CASEMATE_TRY(Target target, read_target(call, fields));
-    CASEMATE_TRY(const bool unread, reads_no_ciphertext(fields));
-    CASEMATE_TRY(const Bytes blob, read_blob(fields, unread));
-    CASEMATE_TRY(target.key, core.keyring.find(*target.side.key_id, call.caller));
-    CASEMATE_TRY(Source source,
-                 find_source(core, call, kSourceMembers, side, "ReEncryptFrom", blob));
-    CASEMATE_CHECK(permit_both(core, call, side, source, target));
-    if (!unread) {
-        CASEMATE_CHECK(check_source(call, source, side, blob));
-    }
-    CASEMATE_CHECK(check_use(call, source.key.key(), side));
+    CASEMATE_TRY(const Opening opening, read_opening(call, fields, kSourceMembers));
+    CASEMATE_TRY(const Target target, read_target(core, call, fields));
+    CASEMATE_TRY(Source source, find_source(core, call, kSourceMembers, opening, "ReEncryptFrom"));
+    CASEMATE_CHECK(permit_both(core, call, opening.side, source, target));
+    CASEMATE_CHECK(check_source(call, source, opening));
     CASEMATE_CHECK(check_use(call, target.key.key(), target.side));
-    if (unread) {
-        CASEMATE_CHECK(stop_if_dry_run(fields));
-    }
-    CASEMATE_TRY(const SecretBytes plaintext, open_source(core, source, side, blob));
-    CASEMATE_CHECK(check_size(target.key.key(), target.side.algorithm, plaintext.size()));
-    CASEMATE_CHECK(stop_if_dry_run(fields));
-    CASEMATE_TRY(const Sealed sealed,
-                 encrypt_by(core, target.key.key(), target.side, plaintext.view()));
-    return re_encrypted(call, source, side, target, sealed);
+    CASEMATE_TRY(const SecretBytes plaintext, open_source(core, fields, source, opening));
+    CASEMATE_TRY(const Sealed sealed, seal_for(core, fields, target, plaintext.view()));
+    return re_encrypted(call, source, opening.side, target, sealed);
 }
 
 }  // namespace casemate::kms
