@@ -152,6 +152,15 @@ Result<Answer> create_once(Core& core, Call& call) {
     return call.answer();
 }
 
+// require_move permits an alias's way to another key, and looks at whether it may go there.
+Result<> require_move(Core& core, Call& call, const Alias& alias, const NamedKey& target) {
+    CASEMATE_TRY(const NamedKey from, key_of(core, alias));
+    CASEMATE_CHECK(permit_key(core, call, from));
+    CASEMATE_CHECK(permit_key(core, call, target));
+    CASEMATE_CHECK(require_state(target.key(), call.operation));
+    return require_alike(from.key(), target.key());
+}
+
 Result<Answer> update_once(Core& core, Call& call) {
     const Fields fields(call.input);
     CASEMATE_TRY(const std::string name, read_alias_name(fields));
@@ -159,11 +168,7 @@ Result<Answer> update_once(Core& core, Call& call) {
     CASEMATE_TRY(const NamedKey target, read_target(core, call, fields));
     CASEMATE_CHECK(permit_alias(core, call, name));
     CASEMATE_TRY(const Alias alias, find_alias(core, call, name));
-    CASEMATE_TRY(const NamedKey from, key_of(core, alias));
-    CASEMATE_CHECK(permit_key(core, call, from));
-    CASEMATE_CHECK(permit_key(core, call, target));
-    CASEMATE_CHECK(require_state(target.key(), call.operation));
-    CASEMATE_CHECK(require_alike(from.key(), target.key()));
+    CASEMATE_CHECK(require_move(core, call, alias, target));
     if (alias.key_id == target.key().id) {
         return call.answer();
     }
