@@ -306,6 +306,11 @@ void add_root_key(Root& root) {
     const auto rotated = std::make_shared<RootKeyRotateArguments>();
     rotate->add_flag("--only-rewrap", rotated->only_rewrap,
                      "Make none: go on where a rotation was interrupted");
+    rotate
+        ->add_option("--wait", rotated->wait,
+                     "Seconds in which services that run find the new root key, before anything is "
+                     "wrapped under it; 0 only where none runs")
+        ->check(CLI::Range(0U, kDay));
     add_store_options(*rotate, rotated->data);
     root.commands.push_back(
         {rotate, [rotated]() -> Invocation { return *rotated; }, &rotated->data.data});
@@ -349,6 +354,21 @@ void add_audit(Root& root) {
     }
 }
 
+void add_backup(Root& root) {
+    for (const auto& [restore, name, description] :
+         {std::tuple(false, "backup", "Writes everything, secrets included, into a sealed file"),
+          std::tuple(true, "restore", "Reads such a file into an empty store")}) {
+        auto* app = root.app.add_subcommand(name, description);
+        const auto out = std::make_shared<BackupArguments>();
+        out->restore = restore;
+        app->add_option("FILE", out->file, "The backup")->required();
+        app->add_option("--backup-passphrase-file", out->backup_passphrase_file,
+                        "File with the backup's own passphrase; none: it is asked for");
+        add_store_options(*app, out->data);
+        root.commands.push_back({app, [out]() -> Invocation { return *out; }, &out->data.data});
+    }
+}
+
 void add_others(Root& root) {
     auto* ca = root.app.add_subcommand("export-ca",
                                        "Prints the certificate that clients have to trust, in PEM");
@@ -382,6 +402,7 @@ std::unique_ptr<Root> make_root() {
     add_policy(*root);
     add_root_key(*root);
     add_audit(*root);
+    add_backup(*root);
     root->app.footer(
         "Exit status: 0 done; 1 the answer is no (a log that was changed, a request that is "
         "denied, a policy that is refused); 2 wrong command line or configuration; 3 something "

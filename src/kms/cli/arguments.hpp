@@ -127,6 +127,9 @@ struct RootKeyRotateArguments {
     DataArguments data;
     // only_rewrap goes on with a rotation that was interrupted.
     bool only_rewrap = false;
+    // wait: seconds between the new root key and the first wrapping, in which services that run
+    // find it and finish what they have wrapped under the old one.
+    std::uint32_t wait = 15;
 };
 struct RootKeyProtectArguments {
     DataArguments data;
@@ -148,6 +151,15 @@ struct AuditArguments {
     bool json = false;
 };
 
+struct BackupArguments {
+    DataArguments data;
+    std::string file;
+    // backup_passphrase_file: of the backup's own passphrase; empty: it is asked for.
+    std::string backup_passphrase_file;
+    // restore: from the file, into an empty store.
+    bool restore = false;
+};
+
 struct StatusArguments {
     DataArguments data;
     bool json = false;
@@ -157,7 +169,7 @@ using Invocation =
     std::variant<ServeArguments, UserAddArguments, UserListArguments, UserRemoveArguments,
                  UserPolicyArguments, ExportCaArguments, PolicyCheckArguments,
                  PolicyExplainArguments, RootKeyStatusArguments, RootKeyRotateArguments,
-                 RootKeyProtectArguments, AuditArguments, StatusArguments>;
+                 RootKeyProtectArguments, AuditArguments, BackupArguments, StatusArguments>;
 
 // UsageEnd: there is nothing to run. Help and version go to standard output with status 0, errors
 // to standard error with status 2.

@@ -20,6 +20,7 @@ namespace casemate::kms::cli {
 [[nodiscard]] int root_key_rotate(const RootKeyRotateArguments& arguments, Console& console);
 [[nodiscard]] int root_key_protect(const RootKeyProtectArguments& arguments, Console& console);
 [[nodiscard]] int audit(const AuditArguments& arguments, Console& console);
+[[nodiscard]] int backup_or_restore(const BackupArguments& arguments, Console& console);
 [[nodiscard]] int status(const StatusArguments& arguments, Console& console);
 
 }  // namespace casemate::kms::cli

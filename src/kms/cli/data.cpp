@@ -7,9 +7,11 @@
 #include <boost/json/serialize.hpp>
 #include <charconv>
 #include <chrono>
+#include <thread>
 
 #include "base/file.hpp"
 #include "kms/audit/chain.hpp"
+#include "kms/backup/backup.hpp"
 #include "kms/cli/commands.hpp"
 #include "kms/cli/open.hpp"
 #include "kms/store/directory.hpp"
@@ -162,6 +164,21 @@ Result<Contents> count(Repository& repository) {
     return out;
 }
 
+Result<BackupCount> back_up_to(const std::string& file, const service::Opened& opened,
+                               const SecretBytes& passphrase) {
+    CASEMATE_TRY(FileAside aside, FileAside::create(file, 0600));
+    CASEMATE_TRY(const BackupCount count,
+                 backup(*opened.repository, opened.vault, passphrase, sink_to(aside.fd())));
+    CASEMATE_CHECK(aside.commit());
+    return count;
+}
+
+Result<BackupCount> restore_from(const std::string& file, const service::Opened& opened,
+                                 const SecretBytes& passphrase) {
+    CASEMATE_TRY(const UniqueFd fd, open_file(file, O_RDONLY));
+    return restore(*opened.repository, opened.vault, passphrase, source_of(fd.get()));
+}
+
 Result<RootKeyProtection> new_protection(const RootKeyProtectArguments& arguments) {
     if (arguments.none) {
         return RootKeyProtection(Unprotected());
@@ -187,6 +204,29 @@ int export_ca(const ExportCaArguments& arguments, Console& console) {
     const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     const auto pem = service::authority_pem(arguments.data + "/tls", now);
     return pem ? console.text(*pem) : console.fail(pem.error());
+}
+
+int backup_or_restore(const BackupArguments& arguments, Console& console) {
+    const auto opened = open_service(arguments.data);
+    if (!opened) {
+        return console.fail(opened.error());
+    }
+    const auto passphrase = arguments.backup_passphrase_file.empty()
+                                ? ask_passphrase("Passphrase of the backup", !arguments.restore)
+                                : read_passphrase(arguments.backup_passphrase_file);
+    if (!passphrase) {
+        return console.fail(passphrase.error());
+    }
+    const auto count = arguments.restore ? restore_from(arguments.file, *opened, *passphrase)
+                                         : back_up_to(arguments.file, *opened, *passphrase);
+    if (!count) {
+        return console.fail(count.error());
+    }
+    return console.text(std::string(arguments.restore ? "restored: " : "backed up: ") +
+                        std::to_string(count->keys) + " keys, " + std::to_string(count->materials) +
+                        " materials, " + std::to_string(count->aliases) + " aliases, " +
+                        std::to_string(count->grants) + " grants, " + std::to_string(count->users) +
+                        " users\n");
 }
 
 int root_key_status(const RootKeyStatusArguments& arguments, Console& console) {
@@ -216,7 +256,10 @@ int root_key_rotate(const RootKeyRotateArguments& arguments, Console& console) {
         if (const auto rotated = opened->vault.rotate(); !rotated) {
             return console.fail(rotated.error());
         }
-        console.say("new root key " + opened->vault.current_id() + "; wrapping under it");
+        console.say("new root key " + opened->vault.current_id() +
+                    "; services that run find it in " + std::to_string(arguments.wait) +
+                    " seconds");
+        std::this_thread::sleep_for(std::chrono::seconds(arguments.wait));
     }
     const auto wrapped = rewrap(opened->vault, *opened->repository);
     if (!wrapped) {

@@ -4,7 +4,6 @@
 
 #include "kms/cli/arguments.hpp"
 #include "kms/cli/commands.hpp"
-#include "kms/vault/memory.hpp"
 
 namespace casemate::kms::cli {
 
@@ -31,6 +30,7 @@ struct Runner {
         return root_key_protect(of, console);
     }
     int operator()(const AuditArguments& of) const { return audit(of, console); }
+    int operator()(const BackupArguments& of) const { return backup_or_restore(of, console); }
     int operator()(const StatusArguments& of) const { return status(of, console); }
 };
 

@@ -179,10 +179,9 @@ int serve(const ServeArguments& arguments, const Places& places, Console& consol
         return console.fail(running.error());
     }
     static_cast<void>(say_ready(**running, arguments.ready_fd, console));
-    constexpr seconds kBetweenUpkeeps{5};
     while (true) {
-        (*running)->upkeep();
-        const int signal = signals.wait(kBetweenUpkeeps);
+        (*running)->tick();
+        const int signal = signals.wait(service::Service::kTick);
         if (signal == SIGHUP) {
             if (const auto done = (*running)->reload(); !done) {
                 console.say("reload: " + done.error().message());

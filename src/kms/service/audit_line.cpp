@@ -141,4 +141,21 @@ std::string audit_entry(const Audited& audited) {
     return json::serialize(out);
 }
 
+std::string audit_entry(const UpkeepEvent& event, std::string_view region) {
+    json::object out;
+    out["eventTime"] = codec::format_rfc3339(event.at);
+    out["eventSource"] = "kms.amazonaws.com";
+    out["eventName"] = name_of(event.kind);
+    out["eventType"] = "AwsServiceEvent";
+    out["awsRegion"] = region;
+    out["userIdentity"] = json::object{{"type", "AWSService"}};
+    Notes notes;
+    notes.keys.push_back(event.key_arn);
+    out["resources"] = resources_of(notes);
+    if (!event.material_id.empty()) {
+        out["serviceEventDetails"] = json::object{{"keyMaterialId", event.material_id}};
+    }
+    return json::serialize(out);
+}
+
 }  // namespace casemate::kms::service

@@ -6,6 +6,7 @@
 
 #include "http/message.hpp"
 #include "kms/core/call.hpp"
+#include "kms/core/upkeep.hpp"
 #include "kms/operations/operation.hpp"
 #include "kms/service/error.hpp"
 
@@ -27,5 +28,8 @@ struct Audited {
 // audit_entry is the JSON object for AuditLog::append. What an unauthenticated caller wrote is cut
 // short, and never makes it longer than 4 KiB.
 [[nodiscard]] std::string audit_entry(const Audited& audited);
+
+// What the service did by itself.
+[[nodiscard]] std::string audit_entry(const UpkeepEvent& event, std::string_view region);
 
 }  // namespace casemate::kms::service

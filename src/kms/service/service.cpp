@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 #include <utility>
+
+#include "kms/service/audit_line.hpp"
 
 namespace casemate::kms::service {
 
@@ -44,6 +47,16 @@ Result<> check_root_keys(Repository& repository, const Vault& vault, const std::
         }
     }
     return {};
+}
+
+// threads_of: while a thread waits for the disk, for its line of the audit log, others serve; those
+// that wait share one write.
+unsigned threads_of(const ServiceOptions& options) {
+    constexpr unsigned kWaiting = 32;
+    const bool waits = options.audit.sync == AuditSync::each_line;
+    return options.threads == 0 && waits
+               ? std::max(kWaiting, 2 * std::thread::hardware_concurrency())
+               : options.threads;
 }
 
 std::string url_of(const ListenAddress& address, const http::Server& server) {
@@ -132,7 +145,7 @@ Result<> Service::listen() {
     }
     http::Options server;
     server.limits = options_.limits;
-    server.threads = options_.threads;
+    server.threads = threads_of(options_);
     server.refusals = [this](const http::Refusal& refusal) { return front_->refuse(refusal); };
     std::set<std::string> names;
     for (const ListenAddress& address : all) {
@@ -151,6 +164,8 @@ Result<> Service::listen() {
                      return front_->handle(request);
                  }));
     front_->set_server(server_.get());
+    upkeep_ = std::make_unique<Upkeep>(*core_, upkeep_options());
+    upkeep_->start();
     return {};
 }
 
@@ -181,18 +196,38 @@ Result<> Service::renew_certificate() {
     return {};
 }
 
-void Service::upkeep() {
+void Service::say(const std::string& message) {
+    const std::lock_guard lock(said_mutex_);
+    if (message != said_) {
+        said_ = message;
+        access_log_->say(wall_clock(), message);
+    }
+}
+
+UpkeepOptions Service::upkeep_options() {
+    UpkeepOptions out;
+    out.done = [this](const UpkeepEvent& event) {
+        if (const auto done = audit_->append(audit_entry(event, options_.region)); !done) {
+            say("the audit log: " + done.error().message());
+        }
+    };
+    out.error = [this](const Error& error) { say("upkeep: " + error.message()); };
+    return out;
+}
+
+void Service::tick() {
+    if (const auto done = opened_->vault.refresh(); !done) {
+        say("root keys: " + done.error().message());
+    }
     const Time now = wall_clock();
-    // The certificate is looked at each hour; it is renewed a month before its end.
-    const bool hourly = now - last_upkeep_ >= std::chrono::hours(1) || now < last_upkeep_;
-    if (!hourly) {
+    // It is renewed a month before its end.
+    const auto since = now - certificate_looked_at_;
+    if (!certificate_ || (since >= Time::duration::zero() && since < std::chrono::hours(1))) {
         return;
     }
-    last_upkeep_ = now;
-    if (certificate_) {
-        if (const auto done = renew_certificate(); !done) {
-            access_log_->say(now, "the server's certificate: " + done.error().message());
-        }
+    certificate_looked_at_ = now;
+    if (const auto done = renew_certificate(); !done) {
+        say("the server's certificate: " + done.error().message());
     }
 }
 
@@ -204,6 +239,9 @@ Result<> Service::reload() {
 }
 
 void Service::stop(std::chrono::milliseconds grace) {
+    if (upkeep_) {
+        upkeep_->stop();
+    }
     if (server_) {
         server_->stop(grace);
         front_->set_server(nullptr);

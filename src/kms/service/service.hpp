@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "http/server.hpp"
 #include "kms/audit/audit_log.hpp"
 #include "kms/core/trust.hpp"
+#include "kms/core/upkeep.hpp"
 #include "kms/service/front.hpp"
 #include "kms/service/listen.hpp"
 #include "kms/service/tls_files.hpp"
@@ -76,10 +78,10 @@ public:
     // addresses says where it listens, as URLs: "https://127.0.0.1:8443", "https+unix:/run/…".
     [[nodiscard]] std::vector<std::string> addresses() const;
 
-    // upkeep does what is due: keys at the end of their waiting period are deleted, rotations made,
-    // imported material that has ended is removed, and certificates renewed. Called each few
-    // seconds by one thread.
-    void upkeep();
+    // tick does what time brings: root keys that another process has made are read, certificates
+    // renewed. Called every kTick by one thread. (What is due with keys has a thread of its own.)
+    static constexpr std::chrono::seconds kTick{3};
+    void tick();
     // reload opens the access log again and reads TLS files that were given. Errors: of either; the
     // old stay in use.
     [[nodiscard]] Result<> reload();
@@ -93,6 +95,9 @@ private:
     [[nodiscard]] Result<crypto::TlsServerContext> tls_context();
     [[nodiscard]] Result<> renew_certificate();
     [[nodiscard]] FrontOptions front_options() const;
+    [[nodiscard]] UpkeepOptions upkeep_options();
+    // say logs a message about the service, the same one not twice in a row.
+    void say(const std::string& message);
 
     ServiceOptions options_;
     std::unique_ptr<AccessLog> access_log_;
@@ -104,8 +109,10 @@ private:
     std::unique_ptr<Front> front_;
     // certificate that new connections get, where it is our own.
     std::optional<OwnServer> certificate_;
+    std::unique_ptr<Upkeep> upkeep_;
     std::unique_ptr<http::Server> server_;
-    Time last_upkeep_;
+    Time certificate_looked_at_;
+    std::mutex said_mutex_;
     std::string said_;
 };
 

@@ -416,6 +416,12 @@ std::vector<std::string> Vault::ids() const {
     return ids;
 }
 
+Result<> Vault::refresh() const {
+    const std::unique_lock guard(state_->mutex);
+    CASEMATE_CHECK(state_->open_and_lock(nullptr));
+    return {};
+}
+
 Result<> Vault::rotate() {
     const std::unique_lock guard(state_->mutex);
     CASEMATE_TRY(const UniqueFd fd, state_->open_and_lock(nullptr));

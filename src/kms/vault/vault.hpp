@@ -102,6 +102,11 @@ public:
     // this object are as they were.
     [[nodiscard]] Result<> change_protection(const RootKeyProtection& protection);
 
+    // refresh reads the file anew, so that a root key that another process has made becomes this
+    // object's current one: who wraps for long does so every few seconds. Errors: VaultErrc
+    // damaged, unavailable; this object is as it was.
+    [[nodiscard]] Result<> refresh() const;
+
     // rotate makes a new current root key; the others stay for reading. Errors: VaultErrc
     // unavailable; the file and this object are as they were.
     [[nodiscard]] Result<> rotate();
