@@ -82,13 +82,14 @@ public:
         open_ = false;
         const auto deadline = Clock::now() + limits_.exchange;
         auto sent = send(deadline);
+        const bool sent_all = sent.ok();
         // A server may answer, and end its stream, before it has read all.
-        auto response = sent.ok() || sent.error().is(HttpErrc::connection_lost)
+        auto response = sent_all || sent.error().is(HttpErrc::connection_lost)
                             ? receive(request.method == "HEAD", deadline)
                             : Result<Response>(std::move(sent).error());
         input_.clear();
         forget(output_);
-        open_ = open_ && sent.ok();
+        open_ = open_ && sent_all;
         return response;
     }
 

@@ -76,6 +76,7 @@ BIO* make_bio(int socket) {
     if (bio == nullptr) {
         std::abort();
     }
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a number is all that this BIO keeps
     BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(socket)));
     BIO_set_init(bio, 1);
     return bio;
