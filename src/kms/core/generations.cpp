@@ -1,17 +1,27 @@
 #include "kms/core/generations.hpp"
 
+#include <mutex>
+
 #include "kms/core/material.hpp"
 
 namespace casemate::kms {
 
 namespace {
 
-constexpr int kTries = 10;
+constexpr int kTries = 20;
+
+// Those of this process who try again do it one at a time: of many who change one key at once
+// nobody loses each time.
+std::mutex& turn() {
+    static std::mutex mutex;
+    return mutex;
+}
 
 }  // namespace
 
 Result<> change_key(Core& core, std::string_view id,
                     const std::function<Result<>(Key& key)>& change) {
+    std::unique_lock waiting(turn(), std::defer_lock);
     for (int tries = 1;; ++tries) {
         Result<Key> key = core.repository.key(id);
         if (!key) {
@@ -23,6 +33,9 @@ Result<> change_key(Core& core, std::string_view id,
         Result<> done = change(*key);
         if (done || !done.error().is(StoreErrc::conflict) || tries == kTries) {
             return done;
+        }
+        if (!waiting.owns_lock()) {
+            waiting.lock();
         }
     }
 }

@@ -233,5 +233,26 @@ TEST(GenerationsTest, AChangeThatWasOvertakenIsMadeAnew) {
     EXPECT_TRUE(gone.error().is(KmsErrc::not_found));
 }
 
+TEST(GenerationsTest, ManyChangesOfOneKeyAreAllMade) {
+    constexpr int kThreads = 8;
+    CoreForTest service;
+    const std::string id = make_key(service);
+    const auto work = [&](int number) {
+        return change_key(service.core(), id, [&](Key& key) {
+            key.tags[std::to_string(number)] = "";
+            return service.repository().update_key(key);
+        });
+    };
+    std::vector<std::future<Result<>>> changes;
+    for (int i = 0; i < kThreads; ++i) {
+        changes.push_back(std::async(std::launch::async, work, i));
+    }
+    for (auto& change : changes) {
+        const Result<> done = change.get();
+        EXPECT_TRUE(done.ok()) << done.error().message();
+    }
+    EXPECT_THAT(service.repository().key(id)->tags, SizeIs(kThreads));
+}
+
 }  // namespace
 }  // namespace casemate::kms
