@@ -99,9 +99,8 @@ Result<> give_pin(TokenEngine& tokens, const TokenUri& uri) {
         }
         return {};
     }
-    Bytes terminated(uri.pin->view().begin(), uri.pin->view().end());
-    terminated.push_back(0);
-    const SecretBytes text(std::move(terminated));
+    SecretBytes text(uri.pin->size() + 1);
+    std::ranges::copy(uri.pin->view(), text.mutable_view().begin());
     if (!order(tokens.engine, "PIN", as_text(text.view()).data())) {
         return token_error("the PKCS #11 engine does not take the PIN");
     }

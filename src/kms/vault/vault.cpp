@@ -152,6 +152,8 @@ struct Vault::State {
     std::string directory;
     Seal seal;
     std::vector<RootKey> keys;
+    // loaded is the file that was read last. As long as it is open, no other gets its number.
+    UniqueFd loaded;
 
     [[nodiscard]] std::string path() const { return directory + "/" + kFile; }
 
@@ -200,8 +202,7 @@ struct Vault::State {
 
     // load reads the file; false: there is none.
     Result<bool> load(int fd, const RootKeyProtection* protection) {
-        const UniqueFd file(
-            ::openat(fd, kFile.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+        UniqueFd file(::openat(fd, kFile.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
         if (!file.valid() && errno == ENOENT) {
             return false;
         }
@@ -223,7 +224,18 @@ struct Vault::State {
             return unavailable(done.error());
         }
         CASEMATE_CHECK(parse(content.view(), protection));
+        loaded = std::move(file);
         return true;
+    }
+
+    // is_loaded tells whether the file is still the one that was read last, as it was. Who sends
+    // what was wrapped under no root key of this vault so makes nobody read the file.
+    [[nodiscard]] bool is_loaded() const {
+        struct stat there {};
+        struct stat ours {};
+        return loaded.valid() && ::stat(path().c_str(), &there) == 0 &&
+               ::fstat(loaded.get(), &ours) == 0 && there.st_dev == ours.st_dev &&
+               there.st_ino == ours.st_ino;
     }
 
     // store writes the file anew; keys are this object's only when it is done.
@@ -368,7 +380,7 @@ Result<SecretBytes> Vault::unwrap(ByteView wrapped, std::string_view binding) co
     Bytes associated(wrapped.begin(), wrapped.begin() + kWrappedHeader);
     ByteWriter(associated).put_bytes(as_bytes(binding));
     std::shared_lock guard(state_->mutex);
-    if (state_->find(id) == nullptr) {
+    if (state_->find(id) == nullptr && !state_->is_loaded()) {
         // Another process may have made it since.
         guard.unlock();
         {

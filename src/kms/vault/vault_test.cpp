@@ -1,12 +1,15 @@
 #include "kms/vault/vault.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <thread>
 
+#include "base/fd.hpp"
 #include "base/file.hpp"
 #include "base/temporary_directory.hpp"
 #include "kms/vault/rewrap.hpp"
@@ -199,6 +202,26 @@ TEST_F(VaultTest, WhatAnotherProcessRotatedIsFound) {
     ASSERT_TRUE(three.rotate());
     ASSERT_TRUE(one.rotate());
     EXPECT_THAT(one.ids(), SizeIs(5));
+}
+
+// Under an unknown root key the file is read when it is another than before, and else not: here it
+// could not be, for the lock is taken.
+TEST_F(VaultTest, UnknownRootKeysMakeNobodyReadTheFileAgain) {
+    ASSERT_TRUE(Vault::open(place_));
+    const Vault vault = open();
+    Vault other = open();
+    Bytes unknown = vault.wrap(as_bytes("secret"), "b").value();
+    unknown[5] ^= 1U;
+    {
+        const UniqueFd directory = open_file(place_, O_RDONLY | O_DIRECTORY).value();
+        ASSERT_EQ(::flock(directory.get(), LOCK_EX), 0);
+        expect_error(vault.unwrap(unknown, "b"), VaultErrc::unknown_root_key);
+    }
+    ASSERT_TRUE(other.rotate());
+    expect_error(vault.unwrap(unknown, "b"), VaultErrc::unknown_root_key);
+    EXPECT_THAT(vault.ids(), SizeIs(2));
+    ASSERT_TRUE(other.rotate());
+    EXPECT_EQ(opened(vault, other.wrap(as_bytes("new"), "b").value(), "b"), "new");
 }
 
 TEST_F(VaultTest, ManyMakeItAtOnceAndAllOpenTheSame) {
