@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
     }
     places.configuration = paths->configuration + "/kms.yaml";
     places.parent_ports = paths->parent_ports();
+    places.make_directories = [&paths] { return casemate::enclave::make_directories(*paths); };
     places.authority_root = paths->authority() + "/root.pem";
     return casemate::kms::cli::run(arguments, places, std::cout, std::cerr);
 }

@@ -3,6 +3,7 @@ all of it with the real one, in an enclave."""
 
 import base64
 import contextlib
+import datetime
 import hmac
 import io
 import json
@@ -18,31 +19,24 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "enclave")]
 
 import keyholder  # noqa: E402
+import kms  # noqa: E402
 import owner  # noqa: E402
 import parent  # noqa: E402
 
 SECRET = b"a secret of 20 bytes"
 CREDENTIALS = {"AccessKeyId": "AKIA", "SecretAccessKey": "hidden"}
 
-# Takes the place of kmstool_enclave_cli, for the sample's side of its interface.
+# Takes the place of kmstool_enclave_cli in the enclave, for the program's side of its interface.
 TOOL = """#!/usr/bin/python3
-import base64, json, os, sys
+import base64, os, sys
 arguments = dict(zip(sys.argv[2::2], sys.argv[3::2]))
-if sys.argv[1] == "decrypt":
-    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "hidden" and "hidden" not in " ".join(sys.argv)
-    assert arguments["--encryption-context"] == "purpose=samples/kms-secret", sys.argv
-    if arguments["--ciphertext"] != "c2VhbGVk":
-        print("AccessDeniedException: not this image", file=sys.stderr)
-        sys.exit(1)
-    print("PLAINTEXT:", base64.b64encode(b"a secret of 20 bytes").decode())
-else:
-    request = json.load(sys.stdin)
-    with open(os.environ["TOOL_LOG"], "a") as log:
-        print(json.dumps([arguments["--operation"], request]), file=log)
-    if arguments["--operation"] == "Decrypt":
-        print("AccessDeniedException: no enclave", file=sys.stderr)
-        sys.exit(1)
-    print(json.dumps({"KeyMetadata": {"Arn": "arn:key"}, "CiphertextBlob": "c2VhbGVk"}))
+assert sys.argv[1] == "decrypt", sys.argv
+assert os.environ["AWS_SECRET_ACCESS_KEY"] == "hidden" and "hidden" not in " ".join(sys.argv)
+assert arguments["--encryption-context"] == "purpose=samples/kms-secret", sys.argv
+if arguments["--ciphertext"] != "c2VhbGVk":
+    print("AccessDeniedException: not this image\\nCould not decrypt", file=sys.stderr)
+    sys.exit(1)
+print("PLAINTEXT:", base64.b64encode(b"a secret of 20 bytes").decode())
 """
 
 
@@ -67,12 +61,18 @@ class WithTool(unittest.TestCase):
             os.environ.update(before)
 
         self.addCleanup(restore)
-        os.environ["PATH"] = f"{self.directory}:{os.environ['PATH']}"
-        os.environ["TOOL_LOG"] = str(self.directory / "log")
         keyholder.KMSTOOL = str(tool)
+        self.calls = []
+        original = kms.call
+        kms.call = self.kms
+        self.addCleanup(setattr, kms, "call", original)
 
-    def calls(self):
-        return [json.loads(line) for line in (self.directory / "log").read_text().splitlines()]
+    def kms(self, _, operation, request):
+        """Takes the place of the service."""
+        self.calls.append((operation, request))
+        if operation == "Decrypt":
+            raise kms.Refused("AccessDeniedException: no enclave")
+        return {"KeyMetadata": {"Arn": "arn:key"}, "CiphertextBlob": "c2VhbGVk"}
 
 
 class Keyholder(WithTool):
@@ -107,14 +107,14 @@ class Owner(WithTool):
         measurements = self.directory / "measurements.json"
         measurements.write_text(json.dumps({"Measurements": {"PCR0": "ab" * 48}}))
         with contextlib.redirect_stdout(io.StringIO()):
-            status = owner.main(["seal", "--kms", "unix:/x", "--ca", "ca", "--credentials", "c", "--application",
+            status = owner.main(["seal", "--kms", "https://x", "--ca", "ca", "--credentials", "c", "--application",
                                  "arn:app", "--measurements", str(measurements), "--output",
                                  str(self.directory / "sealed.json"), SECRET.decode()])
         return status
 
     def test_the_key_is_for_the_image_and_the_purpose(self):
         self.assertEqual(self.seal(), 0)
-        (first, create), (second, encrypt) = self.calls()
+        (first, create), (second, encrypt) = self.calls
         self.assertEqual((first, second), ("CreateKey", "Encrypt"))
         decrypting = json.loads(create["Policy"])["Statement"][1]
         self.assertEqual(decrypting["Principal"], {"AWS": "arn:app"})
@@ -134,6 +134,28 @@ class Owner(WithTool):
     def test_a_proof_of_another_secret_is_refused(self):
         self.assertEqual(self.check(keyholder.answer_to(request())["proof"]), 0)
         self.assertEqual(self.check("00" * 32), 1)
+
+
+class Signing(unittest.TestCase):
+
+    def test_as_botocore_signs(self):
+        try:
+            from botocore.auth import SigV4Auth
+            from botocore.awsrequest import AWSRequest
+            from botocore.credentials import Credentials
+        except ImportError:
+            self.skipTest("SKIPPED: python3-botocore is missing")
+        now = datetime.datetime.now(datetime.timezone.utc)
+        headers = {"Host": "127.0.0.1:8443", "Content-Type": "application/x-amz-json-1.1",
+                   "X-Amz-Target": "TrentService.ListKeys"}
+        ours = kms.signed(CREDENTIALS, headers, b"{}", now)
+        theirs = AWSRequest("POST", "https://127.0.0.1:8443/", headers=dict(headers), data=b"{}")
+        theirs.context["timestamp"] = ours["X-Amz-Date"]
+        signer = SigV4Auth(Credentials("AKIA", "hidden"), "kms", kms.REGION)
+        theirs.headers["X-Amz-Date"] = ours["X-Amz-Date"]
+        canonical = signer.canonical_request(theirs)
+        signature = signer.signature(signer.string_to_sign(theirs, canonical), theirs)
+        self.assertTrue(ours["Authorization"].endswith(f"Signature={signature}"))
 
 
 class Parent(WithTool):
@@ -192,7 +214,7 @@ class Parent(WithTool):
         self.assertEqual(self.run_parent("--cid", "16", "--wait", "0")[0], 2)
 
     def test_the_parent_by_itself_is_refused(self):
-        status, output, errors = self.run_parent("--myself", "--kms", "unix:/x", "--ca", "ca")
+        status, output, errors = self.run_parent("--myself", "--kms", "https://x", "--ca", "ca")
         self.assertEqual((status, output), (1, ""))
         self.assertIn("AccessDeniedException", errors)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The owner of a secret: gives it to one measured image, and to nobody else.
 
-    owner.py seal --kms tcp:127.0.0.1:8443 --ca ca.pem --credentials owner.json --application ARN \\
+    owner.py seal --kms https://127.0.0.1:8443 --ca ca.pem --credentials owner.json --application ARN \\
         --measurements measurements.json --output sealed.json "my secret"
     owner.py check --answer answer.json "my secret"
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The parent application: hands the sealed secret and its own credentials to the enclave.
+r"""The parent application: hands the sealed secret and its own credentials to the enclave.
 
     parent.py --cid 16 --sealed sealed.json --credentials application.json
-    parent.py --myself --sealed sealed.json --credentials application.json --kms tcp:127.0.0.1:8443 --ca ca.pem
+    parent.py --myself --sealed sealed.json --credentials application.json --kms https://127.0.0.1:8443 \
+        --ca ca.pem
 
 The answer is {"challenge": HEX, "proof": HEX}: what the secret's owner wants to see. The parent carries
 everything and learns nothing. With --myself it tries to decrypt with the same credentials, without an enclave:
@@ -65,7 +66,7 @@ def main(arguments=None):
     parser.add_argument("--wait", type=float, default=30, metavar="SECONDS",
                         help="try that long until the program listens (default 30)")
     parser.add_argument("--myself", action="store_true", help="ask KMS without an enclave")
-    parser.add_argument("--kms", metavar="ADDRESS", help="with --myself: tcp:IP:PORT or unix:PATH")
+    parser.add_argument("--kms", metavar="URL", help="with --myself: https://127.0.0.1:8443")
     parser.add_argument("--ca", metavar="FILE", help="with --myself: KMS's CA certificate")
     options = parser.parse_args(arguments)
     if options.myself and not (options.kms and options.ca):

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import BINARY_DIR, BOOT_SECONDS, Enclave, LinuxGuestTest
+from harness import BINARY_DIR, BOOT_SECONDS, Enclave, Machine
 
 TREE = pathlib.Path(__file__).resolve().parent.parent.parent
 SAMPLE = TREE / "samples/kms-secret"
@@ -43,7 +43,7 @@ class Kms:
         line = self.process.stdout.readline()
         if not line.startswith("listening on "):
             raise AssertionError(f"{line}{self.process.stderr.read()}")
-        self.address = f"tcp:127.0.0.1:{line.rsplit(':', 1)[1].strip()}"
+        self.address = line.removeprefix("listening on ").strip()
 
     def stop(self):
         self.process.terminate()
@@ -56,12 +56,13 @@ class Kms:
                 for line in path.read_text().splitlines()]
 
 
-class KmsSecret(LinuxGuestTest):
+class KmsSecret(unittest.TestCase):
     """A secret under a key whose policy pins an image; that image, another one, and the parent."""
 
     @classmethod
     def setUpClass(cls):
-        super().setUpClass()
+        cls.machine = Machine()
+        cls.addClassCleanup(cls.machine.close)
         directory = tempfile.TemporaryDirectory(prefix="casemate-kms.")
         cls.addClassCleanup(directory.cleanup)
         cls.directory = pathlib.Path(directory.name)

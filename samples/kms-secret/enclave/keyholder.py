@@ -54,8 +54,9 @@ def decrypt(ciphertext, credentials):
         env=environment, capture_output=True, timeout=MAX_SECONDS, check=False)
     marker, _, plaintext = done.stdout.strip().partition(b": ")
     if done.returncode != 0 or marker != b"PLAINTEXT":
+        # Its first line says why; the last one only that it could not.
         words = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise Refused(words[-1] if words else f"kmstool_enclave_cli: status {done.returncode}")
+        raise Refused(words[0] if words else f"kmstool_enclave_cli: status {done.returncode}")
     return base64.b64decode(plaintext)
 
 

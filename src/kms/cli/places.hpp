@@ -1,7 +1,10 @@
 // Places: where things are on this machine.
 #pragma once
 
+#include <functional>
 #include <string>
+
+#include "base/result.hpp"
 
 namespace casemate::kms::cli {
 
@@ -11,6 +14,8 @@ struct Places {
     std::string configuration;
     // parent_ports: RUNTIME/parent, whose sockets enclaves reach as the parent's ports.
     std::string parent_ports;
+    // make_directories makes that directory where it is missing.
+    std::function<Result<>()> make_directories = [] { return Result<>(); };
     // authority_root: the certificate of this machine's attestation authority.
     std::string authority_root;
 };

@@ -32,6 +32,9 @@ Result<std::vector<ListenAddress>> addresses_of(const std::vector<std::string>& 
         CASEMATE_TRY(ListenAddress address,
                      service::parse_listen_address(text, places.parent_ports));
         out.push_back(std::move(address));
+        if (text.starts_with("vsock:")) {
+            CASEMATE_CHECK(places.make_directories());
+        }
     }
     return out;
 }
