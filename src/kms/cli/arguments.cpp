@@ -436,12 +436,11 @@ const Command* parsed_command(const Root& root) {
 }
 
 // as_arguments writes a setting as on a command line.
-std::vector<std::string> as_arguments(const CLI::Option& option, const Setting& setting) {
+std::vector<std::string> as_arguments(const Setting& setting) {
     std::vector<std::string> out;
     for (const std::string& value : setting.values) {
         out.push_back("--" + setting.name + "=" + value);
     }
-    static_cast<void>(option);
     return out;
 }
 
@@ -467,7 +466,7 @@ std::variant<std::vector<std::string>, UsageEnd> settings_of(
         if (option == nullptr || option->count() > 0) {
             continue;
         }
-        const std::vector<std::string> added = as_arguments(*option, setting);
+        const std::vector<std::string> added = as_arguments(setting);
         // Alone first, so that the line is known.
         std::vector<std::string> with = arguments;
         with.insert(with.end(), added.begin(), added.end());
