@@ -101,7 +101,8 @@ typedef struct casemate_kms_options {
     const char* access_key_id;
     const char* secret_access_key;
     const char* session_token;
-    /* timeout_ms: milliseconds to connect and shake hands, and again for the exchange. 0: 30,000. */
+    /* timeout_ms: milliseconds to connect and shake hands, and again for the exchange. 0:
+     * 30,000. */
     uint32_t timeout_ms;
     /* attest makes the documents, and gets attest_context. NULL: the enclave's security module. */
     casemate_kms_attest attest;
