@@ -26,12 +26,13 @@ run_packages=(
 
 # Container images of the samples, and what only the tests use.
 test_packages=(
-    acpica-tools buildah libbenchmark-dev libgmock-dev libgtest-dev mmdebstrap opensc openssl
+    acpica-tools awscli buildah libbenchmark-dev libgmock-dev libgtest-dev mmdebstrap opensc openssl
     postgresql python3-botocore python3-cbor2 python3-cryptography softhsm2 zstd
 )
 
-# One of the verifiers by others that judge Casemate's documents is a package of npm's. Any node and npm
-# on the PATH will do; these are several hundred packages.
+# One of the verifiers by others that judge Casemate's documents is a package of npm's, and AWS's SDKs
+# that speak to the KMS are. Any node and npm on the PATH will do, for the SDKs of version 20 or newer;
+# these are several hundred packages.
 node_packages=(
     nodejs npm
 )

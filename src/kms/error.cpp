@@ -14,8 +14,9 @@ std::string_view type_of(KmsErrc code) {
             return "MissingAuthenticationTokenException";
         case KmsErrc::signature_does_not_match:
             return "InvalidSignatureException";
+        // Not RequestExpired, which AWS documents: KMS answers so, and SDKs correct their clock by it.
         case KmsErrc::request_expired:
-            return "RequestExpired";
+            return "InvalidSignatureException";
         case KmsErrc::throttling:
             return "ThrottlingException";
         case KmsErrc::serialization:

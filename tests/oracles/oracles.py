@@ -44,8 +44,9 @@ def checker(document, root, at=None, nonce=None, pcrs=(), options=()):
 
 @functools.lru_cache
 def install():
-    """The finished process of ./install, run once."""
-    return subprocess.run([HERE / "install"], capture_output=True, text=True, check=False)
+    """The finished process of ../support/node_packages, run once."""
+    return subprocess.run([HERE.parent / "support/node_packages", HERE], capture_output=True,
+                          text=True, check=False)
 
 
 def modules():

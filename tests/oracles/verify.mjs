@@ -3,7 +3,7 @@
 //   node verify.mjs --modules DIRECTORY --document FILE --root-fingerprint HEX [--at TIME]
 //                   [--nonce TEXT] [--pcr N=HEX]...
 //
-// DIRECTORY is what ./install prints; the fingerprint is the SHA-256 of the root's DER; TIME is as in
+// DIRECTORY is what ../support/node_packages prints; the fingerprint is the SHA-256 of the root's DER; TIME is as in
 // RFC 3339 (default: now). Exit status: 0 when the document is good, 1 when it is refused, 2 when it
 // can't be judged.
 //
