@@ -18,6 +18,7 @@
 #include "kms/core/names.hpp"
 #include "kms/store/database.hpp"
 #include "kms/store/repository.hpp"
+#include "kms/vault/vault.hpp"
 #include "raw.hpp"
 #include "service.hpp"
 
@@ -106,6 +107,13 @@ Load drive(const Service& service, const std::vector<Exchange>& exchanges, unsig
     return load;
 }
 
+// made: when the forger's certificates and documents are made, once for all of them.
+std::chrono::sys_seconds made() {
+    static const auto now =
+        std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
+    return now;
+}
+
 std::string member(const std::string& answer, const char* name) {
     const json::value parsed = json::parse(answer);
     return std::string(parsed.at(name).as_string());
@@ -135,8 +143,7 @@ std::vector<Kind> kinds_of(const Service& service) {
                "CiphertextBlob");
     const crypto::RsaPrivateKey enclave =
         expect(crypto::RsaPrivateKey::generate(2048), "an RSA key");
-    const auto now =
-        std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
+    const auto now = made();
     forger::Forgery forgery = forger::plain({"kvm"}, now);
     forgery.contents.public_key = enclave.public_key().spki();
     const Bytes document = forger::forge(forgery).document;
@@ -155,9 +162,16 @@ std::vector<Kind> kinds_of(const Service& service) {
     };
 }
 
+// with_logs adds how the service logs: both logs written for each request, the audit log to the
+// disk each second.
+std::vector<std::string> with_logs(const std::string& directory, std::vector<std::string> options) {
+    options.insert(options.end(),
+                   {"--audit-sync", "each-second", "--access-log", directory + "/access.jsonl"});
+    return options;
+}
+
 std::string write_root(const std::string& directory) {
-    const auto now =
-        std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
+    const auto now = made();
     const std::string file = directory + "/root.pem";
     const std::string pem = forger::forge(forger::plain({"kvm"}, now)).root().to_pem();
     if (!write_file_atomically(file, as_bytes(pem), 0600)) {
@@ -168,8 +182,9 @@ std::string write_root(const std::string& directory) {
 
 void rates(const std::string& program, const std::string& directory, double seconds) {
     const std::string root = write_root(directory);
-    Service service(program, directory + "/kms", "bench", kServer,
-                    {"--attestation-root", root, "--max-document-age", "3600"});
+    Service service(
+        program, directory + "/kms", "bench", kServer,
+        with_logs(directory, {"--attestation-root", root, "--max-document-age", "3600"}));
     std::printf("%-24s %9s %9s %8s %8s %10s %10s %10s %8s %8s\n", "", "a second", "a second",
                 "median", "p99", "processor", "OpenSSL:", "OpenSSL:", "of all", "of the");
     std::printf("%-24s %9s %9s %8s %8s %10s %10s %10s %8s %8s\n", "", "64 conn.", "a core", "ms",
@@ -196,6 +211,13 @@ void rates(const std::string& program, const std::string& directory, double seco
 void fill_up(const std::string& directory, const std::string& key, std::size_t from,
              std::size_t to) {
     const auto database = expect(kms::open_sqlite(directory), "the store");
+    const kms::Vault vault = expect(kms::Vault::open(directory), "the root keys");
+    const kms::Key original = [&] {
+        const auto repository = expect(kms::Repository::open(directory), "the store");
+        return expect(repository->key(key), "the key");
+    }();
+    const std::string& material = original.current_material;
+    const Bytes secret(32, 1);
     constexpr std::size_t kOnce = 10'000;
     for (std::size_t done = from; done < to;) {
         const std::size_t until = std::min(done + kOnce, to);
@@ -208,10 +230,12 @@ void fill_up(const std::string& directory, const std::string& key, std::size_t f
                     "next_rotation, current_material, valid_to, version FROM kms_keys WHERE id = "
                     "$2",
                     {id, key}));
-                CASEMATE_CHECK(database->run(
-                    "INSERT INTO kms_materials SELECT $1, id, sequence, wrapped, created, "
-                    "public_key, rotation FROM kms_materials WHERE key_id = $2",
-                    {id, key}));
+                CASEMATE_TRY(Bytes wrapped,
+                             vault.wrap(secret, kms::material_binding(id, material)));
+                CASEMATE_CHECK(
+                    database->run("INSERT INTO kms_materials SELECT $1, id, sequence, $3, created, "
+                                  "public_key, rotation FROM kms_materials WHERE key_id = $2",
+                                  {id, key, std::move(wrapped)}));
             }
             return {};
         });
@@ -257,13 +281,13 @@ void sizes(const std::string& program, const std::string& directory, double seco
         std::string last;
         std::vector<std::string> bodies;
         {
-            Service service(program, data, "first", kServer, {});
+            Service service(program, data, "first", kServer, with_logs(directory, {}));
             bodies = bodies_of_new_keys(service, kNew, last);
             service.stop();
         }
         // The rows of all the others come between theirs: identifiers are random.
         fill_up(data, last, kNew, wanted);
-        Service service(program, data, "second", kServer, {});
+        Service service(program, data, "second", kServer, with_logs(directory, {}));
         std::vector<Exchange> firsts;
         for (const std::string& body : bodies) {
             firsts.push_back(service.sign("Decrypt", body));
