@@ -106,6 +106,8 @@ TEST_F(KmsCli, WrongCommandLinesEndWithStatus2) {
           {"serve", "--data", data(), "--region", "Mars"},
           {"serve", "--data", data(), "--tls-certificate", "x"},
           {"serve", "--data", data(), "--tls-name", "a b"},
+          {"serve", "--data", data(), "--attestation-root", directory_.path() + "/none.pem"},
+          {"serve", "--data", data(), "--attestation-root", "/dev/null"},
           {"root-key", "protect", "--data", data()},
           {"root-key", "protect", "--none", "--new-passphrase", "--data", data()},
           {"audit", "verify"},

@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "attestation/isolation.hpp"
+#include "base/file.hpp"
+#include "crypto/certificate.hpp"
 #include "kms/cli/commands.hpp"
 #include "kms/cli/open.hpp"
 #include "kms/service/service.hpp"
@@ -20,6 +22,7 @@ using service::ServiceOptions;
 using std::chrono::seconds;
 
 constexpr std::string_view kDefaultListen = "127.0.0.1:8443";
+constexpr std::uint64_t kMaxRootFile = std::uint64_t{1} << 20U;
 
 Error bad_option(const std::string& sentence) {
     return {service::ServiceErrc::bad_option, sentence};
@@ -82,9 +85,22 @@ void set_limits(const ServeArguments& arguments, ServiceOptions& out) {
     out.front.burst = arguments.burst != 0 ? arguments.burst : arguments.requests_per_second;
 }
 
-TrustRules trust_of(const ServeArguments& arguments, const Places& places) {
+// Roots that are named must be there; this machine's own is made with its first enclave.
+Result<TrustRules> trust_of(const ServeArguments& arguments, const Places& places) {
     TrustRules out;
     out.roots = arguments.attestation_roots;
+    for (const std::string& file : out.roots) {
+        const auto pem = read_file(file, kMaxRootFile);
+        if (!pem) {
+            return bad_option("attestation-root: expected the file " + file + ", found " +
+                              pem.error().message());
+        }
+        const auto roots = crypto::Certificate::all_from_pem(*pem);
+        if (!roots) {
+            return bad_option("attestation-root: expected certificates in PEM in " + file +
+                              ", found " + roots.error().message());
+        }
+    }
     if (out.roots.empty()) {
         out.roots.push_back(places.authority_root);
     }
@@ -114,7 +130,7 @@ Result<ServiceOptions> options_of(const ServeArguments& arguments, const Places&
     CASEMATE_TRY(out.listeners, addresses_of(listen, places));
     CASEMATE_TRY(out.metrics_listeners, addresses_of(arguments.metrics_listen, places));
     CASEMATE_TRY(out.tls, tls_of(arguments));
-    out.trust = trust_of(arguments, places);
+    CASEMATE_TRY(out.trust, trust_of(arguments, places));
     out.audit.directory = arguments.audit_directory;
     out.audit.sync = arguments.audit_sync;
     out.access_log = arguments.access_log;
