@@ -23,3 +23,8 @@ endfunction()
 
 # AWS's SDK for JavaScript.
 add_kms_test(sdk 300 ./with_node sdk_test.mjs)
+
+# SIGKILL under load.
+add_kms_test(kill_sqlite 600 ${DEBIAN_PYTHON} -B -m unittest -v kill_test.Killed.test_on_sqlite)
+add_kms_test(kill_postgresql 600 ${DEBIAN_PYTHON} -B -m unittest -v
+    kill_test.Killed.test_on_postgresql_with_another_service_beside)

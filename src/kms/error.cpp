@@ -14,7 +14,8 @@ std::string_view type_of(KmsErrc code) {
             return "MissingAuthenticationTokenException";
         case KmsErrc::signature_does_not_match:
             return "InvalidSignatureException";
-        // Not RequestExpired, which AWS documents: KMS answers so, and SDKs correct their clock by it.
+        // Not RequestExpired, which AWS documents: KMS answers so, and SDKs correct their clock by
+        // it.
         case KmsErrc::request_expired:
             return "InvalidSignatureException";
         case KmsErrc::throttling:
