@@ -28,3 +28,6 @@ add_kms_test(sdk 300 ./with_node sdk_test.mjs)
 add_kms_test(kill_sqlite 600 ${DEBIAN_PYTHON} -B -m unittest -v kill_test.Killed.test_on_sqlite)
 add_kms_test(kill_postgresql 600 ${DEBIAN_PYTHON} -B -m unittest -v
     kill_test.Killed.test_on_postgresql_with_another_service_beside)
+
+# The AWS Encryption SDK.
+add_kms_test(encryption_sdk 300 ./with_node encryption_sdk_test.mjs)
