@@ -1,91 +1,75 @@
 #include "kms/error.hpp"
 
+#include <array>
+#include <cstddef>
+
 namespace casemate::kms {
+namespace {
+
+struct Type {
+    KmsErrc code;
+    std::string_view name;
+};
+
+// In the order of KmsErrc.
+constexpr auto kTypes = std::to_array<Type>({
+    {KmsErrc::access_denied, "AccessDeniedException"},
+    {KmsErrc::incomplete_signature, "IncompleteSignatureException"},
+    {KmsErrc::invalid_client_token, "UnrecognizedClientException"},
+    {KmsErrc::missing_authentication_token, "MissingAuthenticationTokenException"},
+    {KmsErrc::signature_does_not_match, "InvalidSignatureException"},
+    // Not RequestExpired, which AWS documents: KMS answers so, and SDKs correct their clock by it.
+    {KmsErrc::request_expired, "InvalidSignatureException"},
+    {KmsErrc::throttling, "ThrottlingException"},
+    {KmsErrc::serialization, "SerializationException"},
+    {KmsErrc::unknown_operation, "UnknownOperationException"},
+    {KmsErrc::validation, "ValidationException"},
+    {KmsErrc::internal, "KMSInternalException"},
+    {KmsErrc::dependency_timeout, "DependencyTimeoutException"},
+    {KmsErrc::already_exists, "AlreadyExistsException"},
+    {KmsErrc::conflict, "ConflictException"},
+    {KmsErrc::custom_key_store_not_found, "CustomKeyStoreNotFoundException"},
+    {KmsErrc::disabled, "DisabledException"},
+    {KmsErrc::dry_run, "DryRunOperationException"},
+    {KmsErrc::expired_import_token, "ExpiredImportTokenException"},
+    {KmsErrc::incorrect_key, "IncorrectKeyException"},
+    {KmsErrc::incorrect_key_material, "IncorrectKeyMaterialException"},
+    {KmsErrc::incorrect_trust_anchor, "IncorrectTrustAnchorException"},
+    {KmsErrc::invalid_alias_name, "InvalidAliasNameException"},
+    {KmsErrc::invalid_arn, "InvalidArnException"},
+    {KmsErrc::invalid_ciphertext, "InvalidCiphertextException"},
+    {KmsErrc::invalid_grant_id, "InvalidGrantIdException"},
+    {KmsErrc::invalid_grant_token, "InvalidGrantTokenException"},
+    {KmsErrc::invalid_import_token, "InvalidImportTokenException"},
+    {KmsErrc::invalid_key_usage, "InvalidKeyUsageException"},
+    {KmsErrc::invalid_marker, "InvalidMarkerException"},
+    {KmsErrc::key_unavailable, "KeyUnavailableException"},
+    {KmsErrc::kms_invalid_mac, "KMSInvalidMacException"},
+    {KmsErrc::kms_invalid_signature, "KMSInvalidSignatureException"},
+    {KmsErrc::kms_invalid_state, "KMSInvalidStateException"},
+    {KmsErrc::limit_exceeded, "LimitExceededException"},
+    {KmsErrc::malformed_policy, "MalformedPolicyDocumentException"},
+    {KmsErrc::not_authorized, "NotAuthorizedException"},
+    {KmsErrc::not_found, "NotFoundException"},
+    {KmsErrc::tag, "TagException"},
+    {KmsErrc::unsupported_operation, "UnsupportedOperationException"},
+});
+
+constexpr bool has_each_in_order() {
+    for (std::size_t i = 0; i < kTypes.size(); ++i) {
+        if (kTypes[i].code != static_cast<KmsErrc>(i)) {
+            return false;
+        }
+    }
+    return kTypes.back().code == KmsErrc::unsupported_operation;
+}
+static_assert(has_each_in_order());
+
+}  // namespace
 
 std::string_view type_of(KmsErrc code) {
-    switch (code) {
-        case KmsErrc::access_denied:
-            return "AccessDeniedException";
-        case KmsErrc::incomplete_signature:
-            return "IncompleteSignatureException";
-        case KmsErrc::invalid_client_token:
-            return "UnrecognizedClientException";
-        case KmsErrc::missing_authentication_token:
-            return "MissingAuthenticationTokenException";
-        case KmsErrc::signature_does_not_match:
-            return "InvalidSignatureException";
-        // Not RequestExpired, which AWS documents: KMS answers so, and SDKs correct their clock by
-        // it.
-        case KmsErrc::request_expired:
-            return "InvalidSignatureException";
-        case KmsErrc::throttling:
-            return "ThrottlingException";
-        case KmsErrc::serialization:
-            return "SerializationException";
-        case KmsErrc::unknown_operation:
-            return "UnknownOperationException";
-        case KmsErrc::validation:
-            return "ValidationException";
-        case KmsErrc::internal:
-            return "KMSInternalException";
-        case KmsErrc::dependency_timeout:
-            return "DependencyTimeoutException";
-        case KmsErrc::already_exists:
-            return "AlreadyExistsException";
-        case KmsErrc::conflict:
-            return "ConflictException";
-        case KmsErrc::custom_key_store_not_found:
-            return "CustomKeyStoreNotFoundException";
-        case KmsErrc::disabled:
-            return "DisabledException";
-        case KmsErrc::dry_run:
-            return "DryRunOperationException";
-        case KmsErrc::expired_import_token:
-            return "ExpiredImportTokenException";
-        case KmsErrc::incorrect_key:
-            return "IncorrectKeyException";
-        case KmsErrc::incorrect_key_material:
-            return "IncorrectKeyMaterialException";
-        case KmsErrc::incorrect_trust_anchor:
-            return "IncorrectTrustAnchorException";
-        case KmsErrc::invalid_alias_name:
-            return "InvalidAliasNameException";
-        case KmsErrc::invalid_arn:
-            return "InvalidArnException";
-        case KmsErrc::invalid_ciphertext:
-            return "InvalidCiphertextException";
-        case KmsErrc::invalid_grant_id:
-            return "InvalidGrantIdException";
-        case KmsErrc::invalid_grant_token:
-            return "InvalidGrantTokenException";
-        case KmsErrc::invalid_import_token:
-            return "InvalidImportTokenException";
-        case KmsErrc::invalid_key_usage:
-            return "InvalidKeyUsageException";
-        case KmsErrc::invalid_marker:
-            return "InvalidMarkerException";
-        case KmsErrc::key_unavailable:
-            return "KeyUnavailableException";
-        case KmsErrc::kms_invalid_mac:
-            return "KMSInvalidMacException";
-        case KmsErrc::kms_invalid_signature:
-            return "KMSInvalidSignatureException";
-        case KmsErrc::kms_invalid_state:
-            return "KMSInvalidStateException";
-        case KmsErrc::limit_exceeded:
-            return "LimitExceededException";
-        case KmsErrc::malformed_policy:
-            return "MalformedPolicyDocumentException";
-        case KmsErrc::not_authorized:
-            return "NotAuthorizedException";
-        case KmsErrc::not_found:
-            return "NotFoundException";
-        case KmsErrc::tag:
-            return "TagException";
-        case KmsErrc::unsupported_operation:
-            return "UnsupportedOperationException";
-    }
-    return "KMSInternalException";
+    const auto index = static_cast<std::size_t>(code);
+    return index < kTypes.size() ? kTypes[index].name : "KMSInternalException";
 }
 
 std::string_view describe(KmsErrc code) {
