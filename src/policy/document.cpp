@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
-#include <boost/json/basic_parser_impl.hpp>
 #include <charconv>
 #include <set>
 #include <utility>
 
+#include "codec/json_keys.hpp"
 #include "policy/error.hpp"
 #include "policy/text.hpp"
 
@@ -55,65 +55,6 @@ Error wrong_kind(std::string_view expected, const json::value& found) {
                      std::string(kind_of(found)));
 }
 
-// KeyWatcher listens to a parser and stops it at the second key of one name in one object, of which
-// json::parse would keep the last.
-struct KeyWatcher {
-    static constexpr std::size_t max_object_size = std::size_t(-1);
-    static constexpr std::size_t max_array_size = std::size_t(-1);
-    static constexpr std::size_t max_key_size = std::size_t(-1);
-    static constexpr std::size_t max_string_size = std::size_t(-1);
-    using Code = json::error_code;
-
-    std::vector<std::set<std::string>> objects;
-    std::string key;
-    std::optional<std::string> twice;
-
-    bool on_document_begin(Code& /*code*/) { return true; }
-    bool on_document_end(Code& /*code*/) { return true; }
-    bool on_object_begin(Code& /*code*/) {
-        objects.emplace_back();
-        return true;
-    }
-    bool on_object_end(std::size_t /*size*/, Code& /*code*/) {
-        objects.pop_back();
-        return true;
-    }
-    bool on_array_begin(Code& /*code*/) { return true; }
-    bool on_array_end(std::size_t /*size*/, Code& /*code*/) { return true; }
-    bool on_key_part(json::string_view part, std::size_t /*size*/, Code& /*code*/) {
-        key += view(part);
-        return true;
-    }
-    bool on_key(json::string_view part, std::size_t /*size*/, Code& code) {
-        key += view(part);
-        const auto [place, is_new] = objects.back().insert(std::exchange(key, {}));
-        if (!is_new) {
-            twice = *place;
-            code = json::error::syntax;
-            return false;
-        }
-        return true;
-    }
-    bool on_string_part(json::string_view /*part*/, std::size_t /*size*/, Code& /*code*/) {
-        return true;
-    }
-    bool on_string(json::string_view /*part*/, std::size_t /*size*/, Code& /*code*/) {
-        return true;
-    }
-    bool on_number_part(json::string_view /*part*/, Code& /*code*/) { return true; }
-    bool on_int64(std::int64_t /*value*/, json::string_view /*text*/, Code& /*code*/) {
-        return true;
-    }
-    bool on_uint64(std::uint64_t /*value*/, json::string_view /*text*/, Code& /*code*/) {
-        return true;
-    }
-    bool on_double(double /*value*/, json::string_view /*text*/, Code& /*code*/) { return true; }
-    bool on_bool(bool /*value*/, Code& /*code*/) { return true; }
-    bool on_null(Code& /*code*/) { return true; }
-    bool on_comment_part(json::string_view /*part*/, Code& /*code*/) { return true; }
-    bool on_comment(json::string_view /*part*/, Code& /*code*/) { return true; }
-};
-
 Result<json::value> parse_text(std::string_view text) {
     if (text.size() > kMaxPolicySize) {
         return Error(PolicyErrc::too_large, "expected a policy of at most " +
@@ -122,14 +63,11 @@ Result<json::value> parse_text(std::string_view text) {
     }
     json::parse_options options;
     options.max_depth = kMaxDepth;
-    json::error_code code;
-    json::basic_parser<KeyWatcher> watcher(options);
-    watcher.write_some(false, text.data(), text.size(), code);
-    if (watcher.handler().twice) {
-        return Error(PolicyErrc::syntax, "expected each key of an object once, found " +
-                                             quoted(*watcher.handler().twice, 40) + " twice");
+    if (const auto twice = codec::key_given_twice(text, options)) {
+        return Error(PolicyErrc::syntax,
+                     "expected each key of an object once, found " + quoted(*twice, 40) + " twice");
     }
-    code.clear();
+    json::error_code code;
     json::value value = json::parse(json::string_view(text.data(), text.size()), code, {}, options);
     if (code == json::error::too_deep) {
         return Error(PolicyErrc::syntax, "expected JSON nested at most " +
