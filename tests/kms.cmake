@@ -31,3 +31,9 @@ add_kms_test(kill_postgresql 600 ${DEBIAN_PYTHON} -B -m unittest -v
 
 # The AWS Encryption SDK.
 add_kms_test(encryption_sdk 300 ./with_node encryption_sdk_test.mjs)
+
+# Malformed requests, and what is none.
+add_kms_test(malformed 300 ${DEBIAN_PYTHON} -B -m unittest -v malformed_test)
+
+# AWS's CLI.
+add_kms_test(cli 600 ${DEBIAN_PYTHON} -B -m unittest -v cli_test)
