@@ -21,7 +21,8 @@ class CleansingMemory final : public json::memory_resource {
     }
     void do_deallocate(void* place, std::size_t size, std::size_t alignment) override {
         cleanse({static_cast<std::uint8_t*>(place), size});
-        ::operator delete(place, size, std::align_val_t(alignment));
+        // Without its size: clang has that form only on demand.
+        ::operator delete(place, std::align_val_t(alignment));
     }
     [[nodiscard]] bool do_is_equal(const json::memory_resource& other) const noexcept override {
         return this == &other;
