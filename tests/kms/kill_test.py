@@ -168,9 +168,8 @@ class Worker:
             expect(client.ask("DescribeKey", KeyId=key)["KeyMetadata"]["KeyState"], {"Enabled"}, key)
             if key in self.rotations:
                 self.judge_rotations(client, key)
-            found = {grant["GrantId"] for grant in
-                     client.ask("ListGrants", KeyId=key, Limit=100)["Grants"]}
-            if not self.grants.get(key, set()) <= found and len(found) < 100:
+            found = {grant["GrantId"] for grant in pages(client, "ListGrants", "Grants", KeyId=key)}
+            if not self.grants.get(key, set()) <= found:
                 raise AssertionError(f"a grant of {key} is lost")
 
     def judge_imported(self, client):
@@ -212,10 +211,10 @@ def judge_made(client, key, spec, message, made):
                    SigningAlgorithm="ECDSA_SHA_256")
 
 
-def pages(client, operation, member):
+def pages(client, operation, member, **fields):
     marker = {}
     while True:
-        answer = client.ask(operation, Limit=1000 if member == "Keys" else 100, **marker)
+        answer = client.ask(operation, Limit=100, **fields, **marker)
         yield from answer[member]
         if not answer["Truncated"]:
             return

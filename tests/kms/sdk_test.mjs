@@ -18,9 +18,15 @@ before(async () => {
 });
 after(() => service.stop());
 
+// What has been answered and what has been refused in a run of all tests.
+const answered = new Set();
+const refusals = new Set();
+
 // call sends an operation by its name, as a client of AWS's would.
-function call(operation, input = {}, client = kms) {
-  return client.send(new sdk[`${operation}Command`](input));
+async function call(operation, input = {}, client = kms) {
+  const answer = await client.send(new sdk[`${operation}Command`](input));
+  answered.add(operation);
+  return answer;
 }
 
 // refused expects an error of AWS's name, as the class that the SDK has for it, and no fault of ours.
@@ -28,6 +34,7 @@ async function refused(name, operation, input, client = kms) {
   const answer = await call(operation, input, client).then(() => undefined, (error) => error);
   assert.ok(answer, `${operation}: expected ${name}, found success`);
   assert.equal(answer.name, name, `${operation}: ${answer.message}`);
+  refusals.add(operation);
   assert.equal(answer.$metadata.httpStatusCode, 400);
   assert.match(answer.$metadata.requestId, /^[0-9a-f-]{36}$/);
   if (sdk[name] !== undefined) {
@@ -150,6 +157,7 @@ test("policies decide who may do what", async () => {
     Policy: JSON.stringify({ Version: "2012-10-17", Statement: [more] }) });
   await refused("MalformedPolicyDocumentException", "PutKeyPolicy", { KeyId, Policy: "nothing" });
   await refused("NotFoundException", "GetKeyPolicy", { KeyId, PolicyName: "other" });
+  await refused("NotFoundException", "ListKeyPolicies", { KeyId: NOWHERE });
 });
 
 test("aliases stand for keys", async () => {
@@ -198,6 +206,7 @@ test("tags", async () => {
   assert.deepEqual((await call("ListResourceTags", { KeyId })).Tags.map((tag) => tag.TagKey), ["c"]);
   await refused("TagException", "TagResource", { KeyId, Tags: [{ TagKey: "aws:x", TagValue: "" }] });
   await refused("NotFoundException", "UntagResource", { KeyId: NOWHERE, TagKeys: ["a"] });
+  await refused("NotFoundException", "ListResourceTags", { KeyId: NOWHERE });
 });
 
 test("grants", async () => {
@@ -235,6 +244,8 @@ test("grants", async () => {
   await refused("AccessDeniedException", "Decrypt", asked, carol);
   await refused("NotFoundException", "RevokeGrant", { KeyId, GrantId });
   await refused("InvalidGrantTokenException", "RetireGrant", { GrantToken: "nonsense" });
+  await refused("NotFoundException", "ListGrants", { KeyId: NOWHERE });
+  await refused("InvalidArnException", "ListRetirableGrants", { RetiringPrincipal: "carol" });
   await refused("ValidationException", "CreateGrant", { ...grant, Operations: ["Sign"] });
   await refused("ValidationException", "CreateGrant", { ...grant, Operations: ["Fly"] });
 });
@@ -264,6 +275,8 @@ test("rotation keeps what was encrypted before", async () => {
   await refused("UnsupportedOperationException", "RotateKeyOnDemand", { KeyId: mac.KeyId });
   await refused("ValidationException", "EnableKeyRotation", { KeyId, RotationPeriodInDays: 89 });
   await refused("NotFoundException", "GetKeyRotationStatus", { KeyId: NOWHERE });
+  await refused("NotFoundException", "ListKeyRotations", { KeyId: NOWHERE });
+  await refused("UnsupportedOperationException", "DisableKeyRotation", { KeyId: mac.KeyId });
 });
 
 // wrap does what whoever imports a key does with GetParametersForImport's answer.
@@ -644,4 +657,21 @@ test("callers that are none", async () => {
 test("operations and keys that this service does not have", async () => {
   await refused("UnknownOperationException", "DescribeCustomKeyStores", {});
   await refused("UnsupportedOperationException", "CreateKey", { MultiRegion: true });
+});
+
+test("no operation was left out", () => {
+  const operations = `CancelKeyDeletion CreateAlias CreateGrant CreateKey Decrypt DeleteAlias
+    DeleteImportedKeyMaterial DeriveSharedSecret DescribeKey DisableKey DisableKeyRotation EnableKey
+    EnableKeyRotation Encrypt GenerateDataKey GenerateDataKeyPair
+    GenerateDataKeyPairWithoutPlaintext GenerateDataKeyWithoutPlaintext GenerateMac GenerateRandom
+    GetKeyPolicy GetKeyRotationStatus GetParametersForImport GetPublicKey ImportKeyMaterial
+    ListAliases ListGrants ListKeyPolicies ListKeyRotations ListKeys ListResourceTags
+    ListRetirableGrants PutKeyPolicy ReEncrypt RetireGrant RevokeGrant RotateKeyOnDemand
+    ScheduleKeyDeletion Sign TagResource UntagResource UpdateAlias UpdateKeyDescription Verify
+    VerifyMac`.split(/\s+/);
+  assert.equal(operations.length, 45);
+  for (const operation of operations) {
+    assert.ok(answered.has(operation), `${operation} has not succeeded`);
+    assert.ok(refusals.has(operation), `${operation} has not been refused`);
+  }
 });
