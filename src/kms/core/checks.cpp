@@ -24,9 +24,12 @@ Result<> require_not_deleted(const Key& key) {
     return {};
 }
 
-Result<> require_enabled(const Key& key) {
+Result<> require_enabled(const Call& call, const Key& key) {
     switch (key.state) {
         case KeyState::enabled:
+            if (key.valid_to && *key.valid_to <= call.now) {
+                return invalid_state(key, "pending import");
+            }
             return {};
         case KeyState::disabled:
             return Error(KmsErrc::disabled, key.arn + " is disabled.");

@@ -7,9 +7,10 @@
 
 namespace casemate::kms {
 
-// require_enabled: for use in cryptography. Errors: KmsErrc disabled; kms_invalid_state for a key
-// pending deletion or import.
-[[nodiscard]] Result<> require_enabled(const Key& key);
+// require_enabled: for use in cryptography at the call's time. Errors: KmsErrc disabled;
+// kms_invalid_state for a key pending deletion or import, and for imported material that has ended,
+// even where upkeep has not come to it yet.
+[[nodiscard]] Result<> require_enabled(const Call& call, const Key& key);
 // require_usage: KmsErrc invalid_key_usage. operation: its name, for the sentence.
 [[nodiscard]] Result<> require_usage(const Key& key, KeyUsage usage,
                                      std::string_view operation = "this operation");

@@ -96,7 +96,7 @@ Result<> check_side(const Key& key, const Side& side) {
 
 // check_use asks whether it can do it now.
 Result<> check_use(const Call& call, const Key& key, const Side& side) {
-    CASEMATE_CHECK(require_enabled(key));
+    CASEMATE_CHECK(require_enabled(call, key));
     CASEMATE_CHECK(require_usage(key, KeyUsage::encrypt_decrypt, call.operation));
     return check_side(key, side);
 }

@@ -485,7 +485,7 @@ Result<Answer> create_grant(Core& core, Call& call) {
     CASEMATE_TRY(const Grant grant, read_grant(call, fields, named.key()));
     note(call, grant);
     CASEMATE_CHECK(permit_creation(core, call, named, grant));
-    CASEMATE_CHECK(require_enabled(named.key()));
+    CASEMATE_CHECK(require_enabled(call, named.key()));
     CASEMATE_TRY(const std::size_t count, core.repository.grant_count(named.key().id));
     if (count >= kMaxGrants) {
         return Error(KmsErrc::limit_exceeded,

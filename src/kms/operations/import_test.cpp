@@ -257,6 +257,12 @@ TEST_F(ImportTest, TheEndOfMaterialIsGivenAsAwsWantsIt) {
     EXPECT_EQ(import(given, secret_.view(), valid_to(now + std::chrono::hours(1))), "");
     const Time end = stored().valid_to.value_or(Time());
     EXPECT_EQ(end, std::chrono::floor<std::chrono::seconds>(now + std::chrono::hours(1)));
+    // At its end it is of no use any more, before upkeep has taken it away.
+    const std::string ciphertext = encrypted();
+    EXPECT_EQ(decrypt(ciphertext), "aGVsbG8=");
+    service_.set_now(end);
+    EXPECT_THAT(decrypt(ciphertext), HasSubstr("pending import"));
+    service_.set_now(now);
     // Imported again, it gets another end, and leaves a disabled key disabled.
     ASSERT_TRUE(ask("DisableKey").ok());
     EXPECT_EQ(import(given, secret_.view()), "");

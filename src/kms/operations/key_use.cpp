@@ -17,7 +17,7 @@ Result<NamedKey> take_key(Core& core, Call& call, const Fields& fields,
     asked.action = call.operation;
     asked.key = &named;
     CASEMATE_CHECK(permit(core, call, asked));
-    CASEMATE_CHECK(require_enabled(named.key()));
+    CASEMATE_CHECK(require_enabled(call, named.key()));
     if (usage) {
         CASEMATE_CHECK(require_usage(named.key(), *usage, call.operation));
     }

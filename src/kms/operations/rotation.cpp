@@ -47,9 +47,9 @@ Result<> require_own_origin(const Key& key) {
     return {};
 }
 
-Result<> require_rotatable(const Key& key) {
+Result<> require_rotatable(const Call& call, const Key& key) {
     CASEMATE_CHECK(require_symmetric(key));
-    CASEMATE_CHECK(require_enabled(key));
+    CASEMATE_CHECK(require_enabled(call, key));
     return require_own_origin(key);
 }
 
@@ -108,7 +108,7 @@ Result<Answer> enable_key_rotation(Core& core, Call& call) {
     CASEMATE_CHECK(permit(core, call, asked));
     CASEMATE_CHECK(require_own_account(call, *named.known));
     const Result<> done = change_key(core, named.key().id, [&](Key& key) -> Result<> {
-        CASEMATE_CHECK(require_rotatable(key));
+        CASEMATE_CHECK(require_rotatable(call, key));
         if (key.rotation_days == period) {
             return {};
         }
@@ -126,7 +126,7 @@ Result<Answer> disable_key_rotation(Core& core, Call& call) {
     CASEMATE_CHECK(permit(core, call, asked_about("DisableKeyRotation", named)));
     CASEMATE_CHECK(require_own_account(call, *named.known));
     const Result<> done = change_key(core, named.key().id, [&](Key& key) -> Result<> {
-        CASEMATE_CHECK(require_rotatable(key));
+        CASEMATE_CHECK(require_rotatable(call, key));
         if (!key.rotation_days) {
             return {};
         }
@@ -163,7 +163,7 @@ Result<Answer> rotate_key_on_demand(Core& core, Call& call) {
     CASEMATE_CHECK(permit(core, call, asked_about("RotateKeyOnDemand", named)));
     CASEMATE_CHECK(require_own_account(call, *named.known));
     const Result<> done = change_key(core, named.key().id, [&](Key& key) -> Result<> {
-        CASEMATE_CHECK(require_rotatable(key));
+        CASEMATE_CHECK(require_rotatable(call, key));
         CASEMATE_TRY(const std::size_t count, count_on_demand(core, key));
         if (count >= kMaxOnDemandRotations) {
             return Error(KmsErrc::limit_exceeded,
