@@ -1,7 +1,7 @@
 #include "codec/rfc3339.hpp"
 
 #include <algorithm>
-#include <cstdio>
+#include <cstdint>
 
 namespace casemate::codec {
 
@@ -104,6 +104,15 @@ minutes read_offset(Scanner& scanner) {
     return west ? -offset : offset;
 }
 
+// append_digits writes a number, which is not negative, with that many digits.
+void append_digits(std::string& out, std::int64_t number, std::size_t digits) {
+    out.resize(out.size() + digits);
+    for (auto place = out.rbegin(); digits > 0; --digits, ++place) {
+        *place = static_cast<char>('0' + number % 10);
+        number /= 10;
+    }
+}
+
 }  // namespace
 
 std::optional<Milliseconds> parse_rfc3339(std::string_view text) {
@@ -127,18 +136,24 @@ std::string format_rfc3339(Milliseconds time) {
     const auto day = std::chrono::floor<days>(time);
     const year_month_day date(day);
     const std::chrono::hh_mm_ss<milliseconds> clock(time - day);
-    char text[64];
-    std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                  static_cast<int>(clock.hours().count()),
-                  static_cast<int>(clock.minutes().count()),
-                  static_cast<int>(clock.seconds().count()));
-    std::string result = text;
+    std::string text;
+    append_digits(text, static_cast<int>(date.year()), 4);
+    text += '-';
+    append_digits(text, static_cast<unsigned>(date.month()), 2);
+    text += '-';
+    append_digits(text, static_cast<unsigned>(date.day()), 2);
+    text += 'T';
+    append_digits(text, clock.hours().count(), 2);
+    text += ':';
+    append_digits(text, clock.minutes().count(), 2);
+    text += ':';
+    append_digits(text, clock.seconds().count(), 2);
     if (clock.subseconds().count() != 0) {
-        std::snprintf(text, sizeof text, ".%03d", static_cast<int>(clock.subseconds().count()));
-        result += text;
+        text += '.';
+        append_digits(text, clock.subseconds().count(), 3);
     }
-    return result + "Z";
+    text += 'Z';
+    return text;
 }
 
 }  // namespace casemate::codec

@@ -1,5 +1,7 @@
 #include "codec/utf8.hpp"
 
+#include <cstring>
+
 namespace casemate {
 
 namespace {
@@ -32,10 +34,26 @@ bool sequence_of(std::uint8_t lead, Sequence& out) {
     return true;
 }
 
+// ascii_words gives how many bytes at the beginning are ASCII, looked at eight at a time: most
+// texts are nothing else.
+std::size_t ascii_words(ByteView bytes) {
+    constexpr std::uint64_t kHighBits = 0x8080808080808080U;
+    std::size_t done = 0;
+    std::uint64_t word = 0;
+    while (bytes.size() - done >= sizeof word) {
+        std::memcpy(&word, bytes.data() + done, sizeof word);
+        if ((word & kHighBits) != 0) {
+            break;
+        }
+        done += sizeof word;
+    }
+    return done;
+}
+
 }  // namespace
 
 bool is_utf8(ByteView bytes) {
-    ByteReader reader(bytes);
+    ByteReader reader(bytes.subspan(ascii_words(bytes)));
     std::uint8_t lead = 0;
     while (reader.read_u8(lead)) {
         if (lead < 0x80) {

@@ -177,7 +177,7 @@ public:
             CASEMATE_CHECK(fail_on(next_file(lock)));
         }
         const std::string line = audit::chained(last_, object);
-        if (auto done = write_all(file_.get(), as_bytes(line)); !done) {
+        if (auto done = write_all_at(file_.get(), size_, as_bytes(line)); !done) {
             // A part of it may be there: nothing may follow.
             return fail_on(unavailable(done.error()));
         }
@@ -201,7 +201,8 @@ private:
     static Result<> check_entry(std::string_view object) {
         const bool is_object = object.size() > 2 && object.starts_with("{\"") &&
                                object.ends_with('}') && object.size() <= audit::kMaxEntry;
-        const bool one_line = object.find_first_of("\r\n") == std::string_view::npos;
+        const bool one_line = object.find('\n') == std::string_view::npos &&
+                              object.find('\r') == std::string_view::npos;
         if (!is_object || !one_line || !is_utf8(as_bytes(object))) {
             return Error(AuditErrc::bad_entry,
                          "expected a JSON object of at least one member on one line, of at most " +

@@ -56,7 +56,10 @@ std::string hash_of(std::string_view line) {
 }
 
 std::string chained(const AuditHead& previous, std::string_view entry) {
-    std::string line(kSequence);
+    std::string line;
+    line.reserve(kSequence.size() + kNumberDigits + kPrevious.size() + kHashDigits + kAfter.size() +
+                 entry.size());
+    line += kSequence;
     line += std::to_string(previous.sequence + 1);
     line += kPrevious;
     line += previous.hash;

@@ -1,10 +1,12 @@
 #include "kms/service/audit_line.hpp"
 
-#include <boost/json/array.hpp>
+#include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <utility>
 
 #include "codec/rfc3339.hpp"
 #include "kms/core/names.hpp"
+#include "kms/service/json_line.hpp"
 #include "kms/service/text.hpp"
 
 namespace casemate::kms::service {
@@ -12,6 +14,7 @@ namespace casemate::kms::service {
 namespace {
 
 constexpr std::size_t kMostOfHeader = 256;
+constexpr std::string_view kSource = "kms.amazonaws.com";
 
 std::string_view type_of_identity(std::string_view arn) {
     if (arn.ends_with(":root")) {
@@ -26,52 +29,63 @@ std::string_view type_of_identity(std::string_view arn) {
     return "IAMUser";
 }
 
-json::object identity_of(const Audited& audited) {
-    json::object out;
+void put_identity(JsonLine& out, const Audited& audited) {
     const Caller& caller = audited.call->caller;
+    out.begin("userIdentity");
     if (caller.arn.empty()) {
-        out["type"] = "Unknown";
+        out.text("type", "Unknown");
         if (!audited.claimed_access_key.empty()) {
-            out["accessKeyId"] = printable(audited.claimed_access_key, kMostOfHeader);
+            out.text("accessKeyId", printable(audited.claimed_access_key, kMostOfHeader));
         }
-        return out;
+        out.end();
+        return;
     }
-    out["type"] = type_of_identity(caller.arn);
-    out["arn"] = caller.arn;
-    out["accountId"] = caller.account;
-    out["accessKeyId"] = caller.access_key_id;
-    const std::size_t name = caller.arn.rfind('/');
+    out.text("type", type_of_identity(caller.arn));
+    out.text("arn", caller.arn);
+    out.text("accountId", caller.account);
+    out.text("accessKeyId", caller.access_key_id);
     if (caller.arn.find(":user/") != std::string::npos) {
-        out["userName"] = caller.arn.substr(name + 1);
+        out.text("userName", std::string_view(caller.arn).substr(caller.arn.rfind('/') + 1));
     }
-    return out;
+    out.end();
 }
 
-json::array resources_of(const Notes& notes) {
-    json::array out;
-    for (const std::string& key : notes.keys) {
-        json::object resource;
-        resource["ARN"] = key;
-        resource["accountId"] = account_of(key);
-        resource["type"] = "AWS::KMS::Key";
-        out.push_back(std::move(resource));
+void put_resources(JsonLine& out, const std::vector<std::string>& keys) {
+    if (keys.empty()) {
+        return;
     }
-    return out;
+    out.begin_list("resources");
+    for (const std::string& key : keys) {
+        out.begin_element();
+        out.text("ARN", key).text("accountId", account_of(key)).text("type", "AWS::KMS::Key");
+        out.end();
+    }
+    out.end_list();
 }
 
-json::object parameters_of(const Notes& notes) {
-    json::object out;
-    for (const auto& [name, value] : notes.parameters) {
-        out[name] = value;
+// put_parameters: of those of one name the last counts.
+void put_parameters(JsonLine& out, const Notes& notes) {
+    const auto& parameters = notes.parameters;
+    if (parameters.empty() && !notes.encryption_context) {
+        return;
+    }
+    out.begin("requestParameters");
+    for (auto one = parameters.begin(); one != parameters.end(); ++one) {
+        const bool is_last = std::none_of(one + 1, parameters.end(), [&](const auto& other) {
+            return other.first == one->first;
+        });
+        if (is_last) {
+            out.text(one->first, one->second);
+        }
     }
     if (notes.encryption_context) {
-        json::object context;
+        out.begin("encryptionContext");
         for (const auto& [name, value] : *notes.encryption_context) {
-            context[name] = value;
+            out.text(name, value);
         }
-        out["encryptionContext"] = std::move(context);
+        out.end();
     }
-    return out;
+    out.end();
 }
 
 // The event's name: the operation's, or what a request that names none asked for.
@@ -83,19 +97,19 @@ std::string name_of_event(const Audited& audited) {
     return target != nullptr ? printable(*target, kMostOfHeader) : std::string();
 }
 
-void put_outcome(json::object& out, const Audited& audited) {
+void put_outcome(JsonLine& out, const Audited& audited) {
     const Notes& notes = audited.call->notes;
     if (audited.fault) {
         constexpr std::size_t kMostOfMessage = 1024;
-        out["errorCode"] = type_of(audited.fault->code);
-        out["errorMessage"] = printable(audited.fault->message, kMostOfMessage);
+        out.text("errorCode", type_of(audited.fault->code));
+        out.text("errorMessage", printable(audited.fault->message, kMostOfMessage));
     }
     if (!notes.decision.empty()) {
-        out["decision"] = notes.decision;
+        out.text("decision", notes.decision);
     }
     if (!notes.refusal.empty()) {
         constexpr std::size_t kMostOfRefusal = 1024;
-        out["refusal"] = printable(notes.refusal, kMostOfRefusal);
+        out.text("refusal", printable(notes.refusal, kMostOfRefusal));
     }
 }
 
@@ -103,59 +117,48 @@ void put_outcome(json::object& out, const Audited& audited) {
 
 std::string audit_entry(const Audited& audited) {
     const Call& call = *audited.call;
-    json::object out;
-    out["eventTime"] = codec::format_rfc3339(call.now);
-    out["eventSource"] = "kms.amazonaws.com";
-    out["eventName"] = name_of_event(audited);
-    out["awsRegion"] = audited.region;
-    out["requestID"] = call.request_id;
-    out["userIdentity"] = identity_of(audited);
+    JsonLine out;
+    out.text("eventTime", codec::format_rfc3339(call.now));
+    out.text("eventSource", kSource);
+    out.text("eventName", name_of_event(audited));
+    out.text("awsRegion", audited.region);
+    out.text("requestID", call.request_id);
+    put_identity(out, audited);
     if (call.source_address) {
-        out["sourceIPAddress"] = *call.source_address;
+        out.text("sourceIPAddress", *call.source_address);
     }
-    out["listener"] = audited.request->peer.listener;
+    out.text("listener", audited.request->peer.listener);
     const std::string* agent = http::find_header(audited.request->headers, "user-agent");
     if (agent != nullptr) {
-        out["userAgent"] = printable(*agent, kMostOfHeader);
+        out.text("userAgent", printable(*agent, kMostOfHeader));
     }
     if (audited.operation != nullptr) {
-        out["readOnly"] = !audited.operation->changes;
+        out.truth("readOnly", !audited.operation->changes);
     }
     put_outcome(out, audited);
-    if (json::array resources = resources_of(call.notes); !resources.empty()) {
-        out["resources"] = std::move(resources);
-    }
-    if (json::object parameters = parameters_of(call.notes); !parameters.empty()) {
-        out["requestParameters"] = std::move(parameters);
-    }
+    put_resources(out, call.notes.keys);
+    put_parameters(out, call.notes);
     if (call.notes.recipient) {
-        // A copy in ordinary memory: the call's own ends with it.
-        json::object recipient;
-        for (const auto& member : *call.notes.recipient) {
-            recipient[member.key()] = member.value();
-        }
-        json::object additional;
-        additional["recipient"] = std::move(recipient);
-        out["additionalEventData"] = std::move(additional);
+        out.begin("additionalEventData");
+        out.value("recipient", boost::json::serialize(*call.notes.recipient));
+        out.end();
     }
-    return json::serialize(out);
+    return std::move(out).take();
 }
 
 std::string audit_entry(const UpkeepEvent& event, std::string_view region) {
-    json::object out;
-    out["eventTime"] = codec::format_rfc3339(event.at);
-    out["eventSource"] = "kms.amazonaws.com";
-    out["eventName"] = name_of(event.kind);
-    out["eventType"] = "AwsServiceEvent";
-    out["awsRegion"] = region;
-    out["userIdentity"] = json::object{{"type", "AWSService"}};
-    Notes notes;
-    notes.keys.push_back(event.key_arn);
-    out["resources"] = resources_of(notes);
+    JsonLine out;
+    out.text("eventTime", codec::format_rfc3339(event.at));
+    out.text("eventSource", kSource);
+    out.text("eventName", name_of(event.kind));
+    out.text("eventType", "AwsServiceEvent");
+    out.text("awsRegion", region);
+    out.begin("userIdentity").text("type", "AWSService").end();
+    put_resources(out, {event.key_arn});
     if (!event.material_id.empty()) {
-        out["serviceEventDetails"] = json::object{{"keyMaterialId", event.material_id}};
+        out.begin("serviceEventDetails").text("keyMaterialId", event.material_id).end();
     }
-    return json::serialize(out);
+    return std::move(out).take();
 }
 
 }  // namespace casemate::kms::service

@@ -1,10 +1,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <boost/json.hpp>
 #include <filesystem>
+#include <sstream>
+#include <thread>
+#include <vector>
 
 #include "base/file.hpp"
 #include "base/temporary_directory.hpp"
+#include "kms/service/access_log.hpp"
+#include "kms/service/json_line.hpp"
 #include "kms/service/listen.hpp"
 #include "kms/service/metrics.hpp"
 #include "kms/service/throttle.hpp"
@@ -76,6 +84,90 @@ TEST(KmsListen, RefusesOthers) {
     }
     EXPECT_FALSE(parse_listen_address("unix:/" + std::string(107, 'a'), "").ok());
     EXPECT_TRUE(parse_listen_address("unix:/" + std::string(106, 'a'), "").ok());
+}
+
+TEST(KmsJsonLine, IsWhatBoostReads) {
+    std::string every;
+    for (char letter = 1; letter < 0x7f; ++letter) {
+        every += letter;
+    }
+    every += std::string("\0", 1) + "\x7f\xc3\xa4";
+    JsonLine line;
+    line.text("plain", "").text(every, every).number("number", -5).truth("truth", true);
+    line.begin("object").truth("no", false).begin("empty").end().end();
+    line.begin_list("list").begin_element().text("a", "b").end().begin_element().end().end_list();
+    line.value("given", "[1,2]").begin_list("none").end_list();
+    const std::string text = std::move(line).take();
+    const boost::json::value wanted = {
+        {"plain", ""},
+        {every, every},
+        {"number", -5},
+        {"truth", true},
+        {"object", {{"no", false}, {"empty", boost::json::object()}}},
+        {"list", {boost::json::object{{"a", "b"}}, boost::json::object()}},
+        {"given", {1, 2}},
+        {"none", boost::json::array()}};
+    EXPECT_EQ(boost::json::parse(text), wanted);
+    EXPECT_EQ(text, boost::json::serialize(wanted));
+}
+
+TEST(KmsAccessLog, WritesEachLineInItsOrder) {
+    const auto directory = TemporaryDirectory::create();
+    ASSERT_TRUE(directory.ok());
+    const std::string path = directory->path() + "/access.log";
+    constexpr int kThreads = 4;
+    constexpr int kLines = 500;
+    {
+        auto log = AccessLog::open(path).value();
+        std::vector<std::thread> threads;
+        for (int thread = 0; thread < kThreads; ++thread) {
+            threads.emplace_back([&, thread] {
+                for (int i = 0; i < kLines; ++i) {
+                    AccessEntry entry;
+                    entry.operation = std::to_string(thread);
+                    entry.status = i;
+                    log->write(entry);
+                }
+            });
+        }
+        for (std::thread& thread : threads) {
+            thread.join();
+        }
+        // What is said is there at once, and so is what came before it.
+        log->say(Time(), "done");
+        const std::string text(as_text(read_file(path, 1U << 24U).value()));
+        EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), kThreads * kLines + 1);
+        EXPECT_TRUE(text.ends_with("\"message\":\"done\"}\n"));
+        AccessEntry last;
+        last.operation = "last";
+        log->write(last);
+    }
+    std::istringstream lines(std::string(as_text(read_file(path, 1U << 24U).value())));
+    std::array<int, kThreads> next{};
+    std::string line;
+    bool has_last = false;
+    while (std::getline(lines, line)) {
+        const boost::json::value entry = boost::json::parse(line);
+        const auto* operation = entry.as_object().if_contains("operation");
+        has_last = operation != nullptr && operation->as_string() == "last";
+        if (operation != nullptr && !has_last) {
+            int& wanted = next.at(static_cast<std::size_t>(operation->as_string().front() - '0'));
+            EXPECT_EQ(entry.at("status").as_int64(), wanted++);
+        }
+    }
+    EXPECT_TRUE(has_last);
+    EXPECT_THAT(next, testing::Each(kLines));
+}
+
+TEST(KmsAccessLog, WritesWithoutBeingAsked) {
+    const auto directory = TemporaryDirectory::create();
+    ASSERT_TRUE(directory.ok());
+    const std::string path = directory->path() + "/access.log";
+    const auto log = AccessLog::open(path).value();
+    log->write({});
+    while (read_file(path, 1U << 24U).value().empty()) {
+        std::this_thread::sleep_for(milliseconds(5));
+    }
 }
 
 TEST(KmsThrottle, FillsWithTime) {
