@@ -94,12 +94,7 @@ TEST_F(AgreementTest, KeysOfOtherUsagesAreRefused) {
 TEST_F(AgreementTest, BadInputIsRefused) {
     const Stored stored = key();
     const json::object good = request(stored, peer_on().public_key().spki());
-    struct Bad {
-        const char* member;
-        json::value value;
-        KmsErrc code;
-    };
-    const std::vector<Bad> cases{
+    const std::vector<BadInput> cases{
         {"KeyId", nullptr, KmsErrc::validation},
         {"PublicKey", nullptr, KmsErrc::validation},
         {"PublicKey", text(""), KmsErrc::validation},
@@ -111,10 +106,7 @@ TEST_F(AgreementTest, BadInputIsRefused) {
         {"Recipient", json::object(), KmsErrc::validation},
         {"DryRun", true, KmsErrc::dry_run},
     };
-    for (const Bad& bad : cases) {
-        SCOPED_TRACE(bad.member);
-        expect_error(ask("DeriveSharedSecret", with(good, bad.member, bad.value)), bad.code);
-    }
+    expect_bad({"DeriveSharedSecret"}, good, cases);
     expect_refused(ask("DeriveSharedSecret", with(good, "KeyAgreementAlgorithm", "INVALID")),
                    KmsErrc::validation,
                    "1 validation error detected: Value 'INVALID' at 'keyAgreementAlgorithm' failed "

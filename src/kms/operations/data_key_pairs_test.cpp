@@ -138,12 +138,7 @@ TEST_F(DataKeyPairsTest, KeysThatDoNotEncryptSymmetricallyAreRefused) {
 
 TEST_F(DataKeyPairsTest, BadInputIsRefused) {
     const Stored stored = symmetric();
-    struct Bad {
-        const char* member;
-        json::value value;
-        KmsErrc code;
-    };
-    const std::vector<Bad> cases{
+    const std::vector<BadInput> cases{
         {"KeyId", nullptr, KmsErrc::validation},
         {"KeyId", text("alias/none"), KmsErrc::not_found},
         {"KeyPairSpec", nullptr, KmsErrc::validation},
@@ -154,12 +149,7 @@ TEST_F(DataKeyPairsTest, BadInputIsRefused) {
         {"GrantTokens", json::array(11, text("token")), KmsErrc::validation},
         {"DryRun", true, KmsErrc::dry_run},
     };
-    for (const Bad& bad : cases) {
-        for (const char* operation : {kWith, kWithout}) {
-            SCOPED_TRACE(std::string(operation) + " " + bad.member);
-            expect_error(ask(operation, with(request(stored), bad.member, bad.value)), bad.code);
-        }
-    }
+    expect_bad({kWith, kWithout}, request(stored), cases);
     set_state(stored, KeyState::pending_deletion);
     expect_error(ask(kWith, request(stored)), KmsErrc::kms_invalid_state);
     expect_error(ask(kWithout, request(stored)), KmsErrc::kms_invalid_state);

@@ -97,12 +97,7 @@ TEST_F(MacTest, OtherAlgorithmsAndUsagesAreRefused) {
 TEST_F(MacTest, BadInputIsRefused) {
     const Stored stored = hmac_256();
     const json::object good = with(request(stored), "Mac", "AAAA");
-    struct Bad {
-        const char* member;
-        json::value value;
-        KmsErrc code;
-    };
-    const std::vector<Bad> cases{
+    const std::vector<BadInput> cases{
         {"KeyId", nullptr, KmsErrc::validation},
         {"KeyId", text("key_id"), KmsErrc::not_found},
         {"Message", nullptr, KmsErrc::validation},
@@ -114,12 +109,7 @@ TEST_F(MacTest, BadInputIsRefused) {
         {"GrantTokens", json::array(11, text("token")), KmsErrc::validation},
         {"DryRun", true, KmsErrc::dry_run},
     };
-    for (const Bad& bad : cases) {
-        for (const char* operation : {"GenerateMac", "VerifyMac"}) {
-            SCOPED_TRACE(std::string(operation) + " " + bad.member);
-            expect_error(ask(operation, with(good, bad.member, bad.value)), bad.code);
-        }
-    }
+    expect_bad({"GenerateMac", "VerifyMac"}, good, cases);
     for (const json::value& value : {json::value(nullptr), text(""), base64(Bytes(6145))}) {
         expect_error(ask("VerifyMac", with(good, "Mac", value)), KmsErrc::validation);
     }

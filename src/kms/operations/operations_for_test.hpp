@@ -5,7 +5,7 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <map>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +20,7 @@
 #include "kms/core/core_for_test.hpp"
 #include "kms/core/material.hpp"
 #include "kms/core/names.hpp"
+#include "kms/operations/keys_for_test.hpp"
 #include "support/paths.hpp"
 
 namespace casemate::kms {
@@ -44,11 +45,6 @@ inline Bytes blob_of(const Answer& answer, std::string_view name) {
     const auto bytes = codec::decode_base64(text != nullptr ? std::string_view(*text) : "!");
     EXPECT_TRUE(bytes.has_value()) << name;
     return bytes.value_or(Bytes());
-}
-
-inline std::string text_of(const Answer& answer, std::string_view name) {
-    const json::value* value = answer.if_contains(name);
-    return value != nullptr && value->is_string() ? std::string(value->as_string()) : "";
 }
 
 // expect_refused checks an answer's error and its sentence.
@@ -119,6 +115,24 @@ protected:
     static json::object with(json::object input, std::string_view name, const json::value& value) {
         input[name] = value;
         return input;
+    }
+
+    // BadInput: a member of a request, a value that is refused, and the error.
+    struct BadInput {
+        const char* member;
+        json::value value;
+        KmsErrc code;
+    };
+    // expect_bad checks that each of these operations refuses the good request with each of these.
+    void expect_bad(std::initializer_list<std::string_view> operations, const json::object& good,
+                    const std::vector<BadInput>& cases) {
+        for (const BadInput& bad : cases) {
+            for (const std::string_view operation : operations) {
+                SCOPED_TRACE(std::string(operation) + " " + bad.member + " " +
+                             json::serialize(bad.value).substr(0, 40));
+                expect_error(ask(operation, with(good, bad.member, bad.value)), bad.code);
+            }
+        }
     }
 
     // recipient_for is a request's Recipient whose document has this key.

@@ -205,12 +205,7 @@ TEST_F(SigningTest, MessageTypesAreAws) {
 TEST_F(SigningTest, BadInputIsRefused) {
     const Stored stored = p256();
     const json::object good = with(request(stored), "Signature", "AAAA");
-    struct Bad {
-        const char* member;
-        json::value value;
-        KmsErrc code;
-    };
-    const std::vector<Bad> cases{
+    const std::vector<BadInput> cases{
         {"KeyId", nullptr, KmsErrc::validation},
         {"KeyId", text(""), KmsErrc::validation},
         {"KeyId", text(std::string(2049, 'a')), KmsErrc::validation},
@@ -231,13 +226,7 @@ TEST_F(SigningTest, BadInputIsRefused) {
         {"GrantTokens", json::array{text("")}, KmsErrc::validation},
         {"GrantTokens", json::array{text(std::string(8193, 'a'))}, KmsErrc::validation},
     };
-    for (const Bad& bad : cases) {
-        for (const char* operation : {"Sign", "Verify"}) {
-            SCOPED_TRACE(std::string(operation) + " " + bad.member + " " +
-                         json::serialize(bad.value).substr(0, 40));
-            expect_error(ask(operation, with(good, bad.member, bad.value)), bad.code);
-        }
-    }
+    expect_bad({"Sign", "Verify"}, good, cases);
     for (const auto& [value, code] :
          {std::pair(json::value(nullptr), KmsErrc::validation),
           std::pair(json::value(""), KmsErrc::validation),
