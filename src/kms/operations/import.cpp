@@ -281,6 +281,21 @@ Result<std::vector<Material>> add_imported(Core& core, Key& key, const NewSecret
     return std::vector<Material>{std::move(material)};
 }
 
+Result<> permit_import(Core& core, Call& call, const NamedKey& named, const Expiry& expiry) {
+    const bool expires = expiry.model == Expiration::expires;
+    const std::string_view model =
+        expires ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE";
+    call.notes.parameters.emplace_back("expirationModel", model);
+    Asked asked = asked_about("ImportKeyMaterial", named);
+    asked.conditions = {{"kms:ExpirationModel", std::string(model)}};
+    if (expiry.valid_to) {
+        const std::string date = codec::format_rfc3339(*expiry.valid_to);
+        call.notes.parameters.emplace_back("validTo", date);
+        asked.conditions.emplace_back("kms:ValidTo", date);
+    }
+    return permit(core, call, asked);
+}
+
 Answer answer_about(const Call& call, const Key& key, const std::string& material_id) {
     Answer answer = call.answer();
     answer["KeyId"] = key.arn;
@@ -338,18 +353,7 @@ Result<Answer> import_key_material(Core& core, Call& call) {
     const Fields fields(call.input);
     CASEMATE_TRY(const NamedKey named, find_key_without_alias(core, call, fields));
     CASEMATE_TRY(const Expiry expiry, read_expiry(call, fields));
-    const bool expires = expiry.model == Expiration::expires;
-    const std::string_view model =
-        expires ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE";
-    call.notes.parameters.emplace_back("expirationModel", model);
-    Asked asked = asked_about("ImportKeyMaterial", named);
-    asked.conditions = {{"kms:ExpirationModel", std::string(model)}};
-    if (expiry.valid_to) {
-        const std::string date = codec::format_rfc3339(*expiry.valid_to);
-        call.notes.parameters.emplace_back("validTo", date);
-        asked.conditions.emplace_back("kms:ValidTo", date);
-    }
-    CASEMATE_CHECK(permit(core, call, asked));
+    CASEMATE_CHECK(permit_import(core, call, named, expiry));
     CASEMATE_CHECK(require_importable(call, *named.known));
     CASEMATE_TRY(const NewSecret made, read_material(core, call, fields, named.key()));
     std::string material_id;

@@ -47,6 +47,12 @@ Result<> require_own_origin(const Key& key) {
     return {};
 }
 
+// require_kind: a key of the kind that rotates, in whatever state.
+Result<> require_kind(const Key& key) {
+    CASEMATE_CHECK(require_symmetric(key));
+    return require_own_origin(key);
+}
+
 Result<> require_rotatable(const Call& call, const Key& key) {
     CASEMATE_CHECK(require_symmetric(key));
     CASEMATE_CHECK(require_enabled(call, key));
@@ -77,6 +83,21 @@ Result<std::size_t> count_on_demand(Core& core, const Key& key) {
             return count;
         }
     }
+}
+
+Result<Page<Material>> find_page(Core& core, const Key& key, Listed listed, std::uint32_t after,
+                                 std::size_t limit) {
+    if (listed == Listed::rotations && after == 0) {
+        // The first material came with the key, by no rotation.
+        after = 1;
+    }
+    Page<Material> page;
+    CASEMATE_TRY(page.items, core.repository.key_materials(key.id, after, limit + 1));
+    if (page.items.size() > limit) {
+        page.items.resize(limit);
+        page.next = std::to_string(page.items.back().sequence);
+    }
+    return page;
 }
 
 json::object entry_of(const Key& key, const Material& material, Listed listed,
@@ -143,8 +164,7 @@ Result<Answer> get_key_rotation_status(Core& core, Call& call) {
     CASEMATE_TRY(const NamedKey named, find_key_without_alias(core, call, fields));
     CASEMATE_CHECK(permit(core, call, asked_about("GetKeyRotationStatus", named)));
     const Key& key = named.key();
-    CASEMATE_CHECK(require_symmetric(key));
-    CASEMATE_CHECK(require_own_origin(key));
+    CASEMATE_CHECK(require_kind(key));
     // A key that waits for its deletion does not rotate; when that is cancelled it goes on.
     const bool rotates = key.rotation_days && key.state != KeyState::pending_deletion;
     Answer answer = call.answer();
@@ -183,7 +203,7 @@ Result<Answer> list_key_rotations(Core& core, Call& call) {
     const Fields fields(call.input);
     CASEMATE_TRY(const NamedKey named, find_key_without_alias(core, call, fields));
     CASEMATE_TRY(const PageRequest page, read_page_request(fields, kUsualPage, kMaxPage));
-    CASEMATE_TRY(std::uint32_t after, last_number_of(page.after));
+    CASEMATE_TRY(const std::uint32_t after, last_number_of(page.after));
     CASEMATE_TRY(const std::optional<Listed> asked,
                  fields.optional_choice<Listed>("IncludeKeyMaterial", parse_listed,
                                                 "[ALL_KEY_MATERIAL, ROTATIONS_ONLY]"));
@@ -191,26 +211,15 @@ Result<Answer> list_key_rotations(Core& core, Call& call) {
     CASEMATE_CHECK(permit(core, call, asked_about("ListKeyRotations", named)));
     CASEMATE_CHECK(require_own_account(call, *named.known));
     const Key& key = named.key();
-    CASEMATE_CHECK(require_symmetric(key));
-    CASEMATE_CHECK(require_own_origin(key));
-    if (listed == Listed::rotations && after == 0) {
-        // The first material came with the key, by no rotation.
-        after = 1;
-    }
-    CASEMATE_TRY(std::vector<Material> found,
-                 core.repository.key_materials(key.id, after, page.limit + 1));
-    std::optional<std::string> next;
-    if (found.size() > page.limit) {
-        found.resize(page.limit);
-        next = std::to_string(found.back().sequence);
-    }
+    CASEMATE_CHECK(require_kind(key));
+    CASEMATE_TRY(const Page<Material> found, find_page(core, key, listed, after, page.limit));
     Answer answer = call.answer();
     json::array rotations(call.memory);
-    for (const Material& material : found) {
+    for (const Material& material : found.items) {
         rotations.push_back(entry_of(key, material, listed, call.memory));
     }
     answer["Rotations"] = std::move(rotations);
-    put_page(answer, next);
+    put_page(answer, found.next);
     return answer;
 }
 
