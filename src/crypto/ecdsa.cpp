@@ -29,24 +29,6 @@ KeyContext make_context(EVP_PKEY* key) {
     return context;
 }
 
-// digest_message hashes a message as the curve wants. Those of the smaller ones are not looked up
-// anew each time.
-Bytes digest_message(Curve curve, ByteView message) {
-    if (curve == Curve::p256) {
-        const Digest256 digest = sha256(message);
-        return {digest.begin(), digest.end()};
-    }
-    if (curve == Curve::p384) {
-        const Digest384 digest = sha384(message);
-        return {digest.begin(), digest.end()};
-    }
-    Bytes digest(static_cast<std::size_t>(EVP_MD_get_size(message_digest(curve))));
-    require(EVP_Digest(message.data(), message.size(), digest.data(), nullptr,
-                       message_digest(curve), nullptr) == 1,
-            "digest a message");
-    return digest;
-}
-
 // The longest signature has two numbers of 66 bytes, with a tag, a length and a sign each.
 constexpr std::size_t kMaxDerSignature = 160;
 
@@ -113,6 +95,25 @@ Result<> check_pair(EVP_PKEY* key) {
 
 }  // namespace
 
+// Digests of the smaller curves are not looked up anew each time.
+Bytes digest_for(Curve curve, ByteView message) {
+    if (curve == Curve::p256) {
+        const Digest256 digest = sha256(message);
+        return {digest.begin(), digest.end()};
+    }
+    if (curve == Curve::p384) {
+        const Digest384 digest = sha384(message);
+        return {digest.begin(), digest.end()};
+    }
+    const EVP_MD* wanted = message_digest(curve);
+    require(wanted != nullptr, "find the digest of a curve");
+    Bytes digest(static_cast<std::size_t>(EVP_MD_get_size(wanted)));
+    require(
+        EVP_Digest(message.data(), message.size(), digest.data(), nullptr, wanted, nullptr) == 1,
+        "digest a message");
+    return digest;
+}
+
 bool PublicKey::verifies_digest_der(ByteView digest, ByteView der_signature) const {
     const EVP_MD* wanted = message_digest(curve());
     if (!is_digest_of(wanted, digest)) {
@@ -159,7 +160,7 @@ Result<PrivateKey::Context> PrivateKey::start_signing() const {
 }
 
 Result<Bytes> PrivateKey::sign_der(ByteView message) const {
-    return sign_digest_der(digest_message(public_key_.curve(), message));
+    return sign_digest_der(digest_for(public_key_.curve(), message));
 }
 
 Result<Bytes> PrivateKey::sign_digest_der(ByteView digest) const {

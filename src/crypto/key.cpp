@@ -179,6 +179,14 @@ std::size_t signature_size(Curve curve) {
     return facts == nullptr ? 0 : 2 * facts->half;
 }
 
+Result<Bytes> raw_signature(Curve curve, ByteView der_signature) {
+    Bytes raw = to_raw(der_signature, signature_size(curve) / 2);
+    if (raw.empty()) {
+        return bad_key("expected a signature in DER on the key's curve, found something else");
+    }
+    return raw;
+}
+
 const EVP_MD* message_digest(Curve curve) {
     const CurveFacts* facts = facts_of(curve);
     return facts == nullptr ? nullptr : facts->digest();

@@ -21,6 +21,14 @@ enum class Curve : std::uint8_t { p256, p384, p521, other };
 // signature_size is the size of a raw signature r ‖ s: 64, 96 or 132 bytes; 0 for other.
 [[nodiscard]] std::size_t signature_size(Curve curve);
 
+// digest_for hashes a message as ECDSA on the curve wants: SHA-256, SHA-384, SHA-512. The curve is
+// not other.
+[[nodiscard]] Bytes digest_for(Curve curve, ByteView message);
+
+// raw_signature is r ‖ s of a signature in DER. Errors: CryptoErrc bad_encoding when it is none of
+// the curve, or the curve is other.
+[[nodiscard]] Result<Bytes> raw_signature(Curve curve, ByteView der_signature);
+
 // PublicKey: a key to verify with. Cheap to copy (shared, immutable) and safe to use from several
 // threads.
 class PublicKey {

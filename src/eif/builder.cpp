@@ -51,7 +51,7 @@ struct Builder::State {
     [[nodiscard]] Result<> flush();
     [[nodiscard]] Result<> end_section();
     [[nodiscard]] std::uint32_t whole_crc() const;
-    [[nodiscard]] Result<Built> finish();
+    [[nodiscard]] Result<Built> finish(const SignatureMaker& sign);
 };
 
 Result<> Builder::State::begin(SectionType type) {
@@ -129,11 +129,18 @@ std::uint32_t Builder::State::whole_crc() const {
     return crc;
 }
 
-Result<Builder::Built> Builder::State::finish() {
+Result<Builder::Built> Builder::State::finish(const SignatureMaker& sign) {
     CASEMATE_CHECK(order.finish());
     CASEMATE_CHECK(end_section());
     Built built;
+    // A signature is in none of these registers, so it can come after them.
     chains.finish(built.measurements);
+    if (sign) {
+        CASEMATE_TRY(const Bytes section, sign(built.measurements.pcr0));
+        CASEMATE_CHECK(begin(SectionType::signature));
+        CASEMATE_CHECK(write(section));
+        CASEMATE_CHECK(end_section());
+    }
     if (index.find(SectionType::signature) != nullptr) {
         CASEMATE_TRY(built.measurements.pcr8, signer_register(signature));
     }
@@ -167,8 +174,8 @@ Result<> Builder::add(SectionType type, ByteView bytes) {
     return write(bytes);
 }
 
-Result<Builder::Built> Builder::finish() {
-    return state_->finish();
+Result<Builder::Built> Builder::finish(const SignatureMaker& sign) {
+    return state_->finish(sign);
 }
 
 }  // namespace casemate::eif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/bytes.hpp"
@@ -17,6 +18,9 @@ namespace casemate::eif {
 // the next bytes; memory does not grow with the image.
 class Builder {
 public:
+    // SignatureMaker gives the data of the signature section of an image with this PCR0.
+    using SignatureMaker = std::function<Result<Bytes>(const crypto::Digest384& pcr0)>;
+
     // create starts an image at offset 0 of fd, an empty file open for writing that stays the
     // caller's and must outlive the builder. header.crc is computed. Errors: EifErrc unsupported
     // for a version that is not 2 to 4.
@@ -39,10 +43,12 @@ public:
         Index index;
         Measurements measurements;
     };
-    // finish writes the tables and the CRC. The builder is of no use afterwards. Errors: EifErrc
-    // bad_sections when a mandatory section is missing, bad_signature for a signature section whose
-    // certificate can't be read; Errno when writing fails.
-    [[nodiscard]] Result<Built> finish();
+    // finish writes the signature section, if there is somebody to make it, the tables and the CRC.
+    // The builder is of no use afterwards. Errors: EifErrc bad_sections when a mandatory section is
+    // missing, or there is a signature section already; unsupported for one in version 2;
+    // bad_signature for a signature section whose certificate can't be read; Errno when writing
+    // fails; whatever sign gives.
+    [[nodiscard]] Result<Built> finish(const SignatureMaker& sign = {});
 
 private:
     struct State;

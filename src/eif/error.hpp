@@ -20,6 +20,9 @@ enum class EifErrc : std::uint8_t {
     bad_sections,
     // The signature section is not what formats.md 1.8 says.
     bad_signature,
+    // The signature section can be read, but what it says does not hold: another image's signature,
+    // another key's, a certificate outside of its time.
+    signature_refused,
     // The metadata section is not what formats.md 1.5 says.
     bad_metadata,
     // The checksum of the file is not the one in its header.

@@ -18,6 +18,8 @@ std::string_view describe(EifErrc code) {
             return "wrong sections in the enclave image";
         case EifErrc::bad_signature:
             return "bad signature section";
+        case EifErrc::signature_refused:
+            return "signature refused";
         case EifErrc::bad_metadata:
             return "bad image metadata";
         case EifErrc::wrong_crc:

@@ -6,6 +6,7 @@
 #include "crypto/certificate.hpp"
 #include "eif/error.hpp"
 #include "eif/format.hpp"
+#include "eif/signing.hpp"
 
 // The encoding is CBOR (RFC 8949), but of one fixed shape that is read more strictly than a general
 // decoder would: byte strings are arrays of one integer per byte (formats.md 1.8).
@@ -160,7 +161,7 @@ Result<crypto::Digest384> signer_register(ByteView section) {
     if (!certificate) {
         return refusal("signing certificate: " + certificate.error().message());
     }
-    return crypto::extend_zero(crypto::sha384(certificate->der()));
+    return certificate_register(*certificate);
 }
 
 }  // namespace casemate::eif

@@ -24,8 +24,9 @@ struct Signature {
 // encode_signature gives the data of a signature section.
 [[nodiscard]] Bytes encode_signature(const Signature& signature);
 
-// signer_register is PCR8, of the signing certificate's DER. Errors: EifErrc bad_signature when the
-// section or its PEM certificate can't be read.
+// signer_register is PCR8, of the signing certificate's DER. Nothing is verified: whoever is to
+// rely on it asks verify_signature. Errors: EifErrc bad_signature when the section or its PEM
+// certificate can't be read.
 [[nodiscard]] Result<crypto::Digest384> signer_register(ByteView section);
 
 }  // namespace casemate::eif
