@@ -228,6 +228,18 @@ Verb add_console(CLI::App& root) {
             }};
 }
 
+// add_signer: the two options need each other.
+template <class Arguments>
+void add_signer(CLI::App& app, Arguments& arguments) {
+    auto* certificate = app.add_option("--signing-certificate", arguments.signing_certificate,
+                                       "Certificate of the signer, in PEM");
+    auto* key = app.add_option("--private-key", arguments.private_key,
+                               "Key of the signer: a PEM file, or the URI of a key in a token "
+                               "(pkcs11:...)");
+    certificate->needs(key);
+    key->needs(certificate);
+}
+
 Verb add_build_enclave(CLI::App& root) {
     auto* app = root.add_subcommand("build-enclave", "Makes an enclave image of a container image");
     const auto arguments = std::make_shared<BuildEnclaveArguments>();
@@ -237,11 +249,7 @@ Verb add_build_enclave(CLI::App& root) {
     app->add_option("--docker-dir", arguments->docker_dir, "Folder of the image's Dockerfile");
     app->add_option("--output-file", arguments->output_file, "Enclave image file to write")
         ->required();
-    auto* certificate = app->add_option("--signing-certificate", arguments->signing_certificate,
-                                        "Certificate of the signer, in PEM");
-    auto* key = app->add_option("--private-key", arguments->private_key, "Key of the signer");
-    certificate->needs(key);
-    key->needs(certificate);
+    add_signer(*app, *arguments);
     app->add_option("--name", arguments->image_name, "Name in the metadata");
     app->add_option("--version", arguments->image_version, "Version in the metadata");
     app->add_option("--metadata", arguments->metadata_file, "JSON file with metadata of your own");
@@ -256,6 +264,14 @@ Verb add_describe_eif(CLI::App& root) {
     auto* app = root.add_subcommand("describe-eif", "Shows what an enclave image is");
     const auto arguments = std::make_shared<DescribeEifArguments>();
     app->add_option("--eif-path", arguments->eif_path, "Enclave image file")->required();
+    return {app, as_they_are(arguments)};
+}
+
+Verb add_sign_eif(CLI::App& root) {
+    auto* app = root.add_subcommand("sign-eif", "Signs an enclave image, in its place");
+    const auto arguments = std::make_shared<SignEifArguments>();
+    app->add_option("--eif-path", arguments->eif_path, "Enclave image file");
+    add_signer(*app, *arguments);
     return {app, as_they_are(arguments)};
 }
 
@@ -534,6 +550,7 @@ Parsed parse(const std::vector<std::string>& arguments, std::string_view acceler
         add_terminate_enclave(root),
         add_describe_eif(root),
         add_pcr(root),
+        add_sign_eif(root),
         add_explain(root),
         add_verify(root),
         add_doctor(root),

@@ -90,6 +90,14 @@ struct PcrArguments {
     std::optional<std::string> signing_certificate;
 };
 
+struct SignEifArguments {
+    // eif_path absent must be refused with E01, neither of the others with E60, as nitro-cli does.
+    std::optional<std::string> eif_path;
+    // Both or none.
+    std::optional<std::string> signing_certificate;
+    std::optional<std::string> private_key;
+};
+
 struct ExplainArguments {
     std::string error_code;
 };
@@ -162,7 +170,7 @@ struct AuthorityArguments {
 using Invocation =
     std::variant<RunEnclaveArguments, TerminateEnclaveArguments, DescribeEnclavesArguments,
                  ConsoleArguments, BuildEnclaveArguments, DescribeEifArguments, PcrArguments,
-                 ExplainArguments, DoctorArguments, LogsArguments, PsArguments,
+                 SignEifArguments, ExplainArguments, DoctorArguments, LogsArguments, PsArguments,
                  VsockConnectArguments, VsockListenArguments, VerifyArguments, AuthorityArguments>;
 
 // UsageEnd: there is nothing to run. Help and version go to standard output with status 0, usage

@@ -8,6 +8,7 @@
 #include "cli/interruption.hpp"
 #include "cli/kernel_files.hpp"
 #include "cli/measurements_json.hpp"
+#include "cli/signing.hpp"
 #include "cli/verbs.hpp"
 #include "crypto/digest.hpp"
 #include "eif/builder.hpp"
@@ -54,6 +55,7 @@ private:
     using Failure = std::optional<CommandError>;
 
     [[nodiscard]] Failure check_supported() const;
+    [[nodiscard]] Failure find_signer();
     [[nodiscard]] Failure find_parts();
     [[nodiscard]] Failure open_container_image();
     [[nodiscard]] Failure read_custom_metadata();
@@ -72,6 +74,7 @@ private:
 
     const BuildEnclaveArguments& arguments_;
     Output& output_;
+    std::optional<eif::ImageSigner> signer_;
     KernelFiles parts_;
     image::ImageReference reference_;
     image::Image image_;
@@ -87,11 +90,19 @@ ImageBuild::Failure ImageBuild::check_supported() const {
                             "version does not talk to a Docker daemon. Build the image with "
                             "`buildah bud` and give it as oci:, docker-archive: or dir:"};
     }
-    if (arguments_.signing_certificate) {
-        return CommandError{ErrorCode::signing,
-                            "Expected an image to leave unsigned, found --signing-certificate: "
-                            "this version does not sign images"};
+    return std::nullopt;
+}
+
+ImageBuild::Failure ImageBuild::find_signer() {
+    if (!arguments_.signing_certificate || !arguments_.private_key) {
+        return std::nullopt;
     }
+    auto signer = open_signer(*arguments_.signing_certificate, *arguments_.private_key);
+    if (!signer) {
+        return CommandError{ErrorCode::eif_building, signer.error().message()};
+    }
+    warn_of_validity(*signer, output_);
+    signer_ = std::move(*signer);
     return std::nullopt;
 }
 
@@ -262,7 +273,11 @@ ImageBuild::Failure ImageBuild::write_file() {
     if (const auto written = write_sections(*builder); !written) {
         return failed(written.error());
     }
-    const auto built = builder->finish();
+    eif::Builder::SignatureMaker sign;
+    if (signer_) {
+        sign = [this](const crypto::Digest384& pcr0) { return signer_->sign(pcr0); };
+    }
+    const auto built = builder->finish(sign);
     if (!built) {
         return failed(built.error());
     }
@@ -276,6 +291,9 @@ ImageBuild::Failure ImageBuild::write_file() {
 int ImageBuild::run() {
     output_.say("Start building the Enclave Image...");
     if (auto failure = check_supported()) {
+        return output_.fail(*failure);
+    }
+    if (auto failure = find_signer()) {
         return output_.fail(*failure);
     }
     if (auto failure = find_parts()) {

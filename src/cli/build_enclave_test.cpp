@@ -15,6 +15,7 @@
 #include "cli/run_for_test.hpp"
 #include "crypto/digest.hpp"
 #include "eif/reader.hpp"
+#include "eif/signer_for_test.hpp"
 
 namespace casemate::cli {
 namespace {
@@ -282,7 +283,50 @@ TEST_F(BuildEnclaveTest, AnOutputFileThatCannotBeWritten) {
 
 TEST_F(BuildEnclaveTest, WhatThisVersionDoesNotDo) {
     expect_refused(build({"--docker-dir", "."}), 49, "buildah");
-    expect_refused(build({"--signing-certificate", "c", "--private-key", "k"}), 60, "sign");
+}
+
+TEST_F(BuildEnclaveTest, SignsTheImage) {
+    ASSERT_EQ(build().status, 0);
+    const auto unsigned_image =
+        Json::parse(run_for_test({"describe-eif", "--eif-path", output_}).out);
+    const std::string base = directory_->path();
+    const auto signer = eif::TestSigner::make(crypto::Curve::p521);
+    write(base + "/certificate.pem", signer.certificate_pem);
+    write(base + "/key.pem", as_text(signer.key->to_pem()->view()));
+    const std::vector<std::string> options = {"--signing-certificate", base + "/certificate.pem",
+                                              "--private-key", base + "/key.pem"};
+    const Ran built = build(options);
+    ASSERT_EQ(built.status, 0) << built.err;
+    EXPECT_EQ(built.err,
+              "Start building the Enclave Image...\nEnclave Image successfully created.\n");
+    const Ran described = run_for_test({"describe-eif", "--eif-path", output_});
+    const auto json = Json::parse(described.out);
+    ASSERT_TRUE(json.ok()) << described.err;
+    EXPECT_EQ(json->find("SignatureCheck")->compact(), "true");
+    EXPECT_EQ(json->find("CheckCRC")->compact(), "true");
+    const auto measurements = Json::parse(built.out)->find("Measurements")->compact();
+    EXPECT_EQ(measurements, json->find("Measurements")->compact());
+    const std::string before = unsigned_image->find("Measurements")->compact();
+    EXPECT_EQ(measurements, before.substr(0, before.size() - 1) + R"(,"PCR8":")" +
+                                to_hex(eif::certificate_register(signer.certificate())) + "\"}");
+    const auto fd = open_file(output_, 0);
+    EXPECT_EQ(eif::read_index(fd->get())->sections.back().type, eif::SectionType::signature);
+}
+
+TEST_F(BuildEnclaveTest, SignersThatDoNotDo) {
+    const std::string base = directory_->path();
+    const auto signer = eif::TestSigner::make();
+    const auto other = eif::TestSigner::make();
+    write(base + "/certificate.pem", signer.certificate_pem);
+    write(base + "/other.pem", as_text(other.key->to_pem()->view()));
+    const auto with = [&](const std::string& certificate, const std::string& key) {
+        return build({"--signing-certificate", certificate, "--private-key", key});
+    };
+    expect_refused(with(base + "/none", base + "/other.pem"), 48, "/none");
+    expect_refused(with(base + "/certificate.pem", base + "/none"), 48, "/none");
+    expect_refused(with(base + "/certificate.pem", base + "/other.pem"), 48,
+                   "expected the private key of the signing certificate");
+    expect_refused(with(base + "/other.pem", base + "/other.pem"), 48, "found a private key");
 }
 
 TEST(InterruptionTest, RemembersTheSignal) {

@@ -6,14 +6,14 @@
 #include "crypto/certificate.hpp"
 #include "eif/reader.hpp"
 #include "eif/signature.hpp"
+#include "eif/signing.hpp"
 
 namespace casemate::cli {
 
 namespace {
 
-Result<Json> certificate_json(int fd, const eif::Section& section) {
-    CASEMATE_TRY(const Bytes bytes, eif::read_section(fd, section, eif::kMaxSignatureSize));
-    CASEMATE_TRY(const eif::Signature signature, eif::parse_signature(bytes));
+Result<Json> certificate_json(ByteView section) {
+    CASEMATE_TRY(const eif::Signature signature, eif::parse_signature(section));
     CASEMATE_TRY(const auto certificate, crypto::Certificate::from_pem(signature.certificate_pem));
     CASEMATE_TRY(const auto text, certificate.text());
     Json issuer = Json::object();
@@ -42,16 +42,23 @@ Result<> add_image_metadata(int fd, const eif::Index& index, Json& json) {
 Result<Json> describe_image(int fd) {
     CASEMATE_TRY(const eif::Index index, eif::read_index(fd));
     CASEMATE_TRY(const eif::Measured measured, eif::measure(fd, index));
-    const eif::Section* signature = index.find(eif::SectionType::signature);
+    std::optional<Bytes> signature;
+    if (const eif::Section* section = index.find(eif::SectionType::signature)) {
+        CASEMATE_TRY(signature, eif::read_section(fd, *section, eif::kMaxSignatureSize));
+    }
     Json json = Json::object();
     json.add("EifVersion", index.header.version);
     json.add("Measurements", measurements_json(measured.measurements));
-    json.add("IsSigned", signature != nullptr);
-    if (signature != nullptr) {
-        CASEMATE_TRY(Json certificate, certificate_json(fd, *signature));
+    json.add("IsSigned", signature.has_value());
+    if (signature) {
+        CASEMATE_TRY(Json certificate, certificate_json(*signature));
         json.add("SigningCertificate", std::move(certificate));
     }
     json.add("CheckCRC", measured.crc_matches);
+    if (signature) {
+        json.add("SignatureCheck",
+                 eif::verify_signature(*signature, measured.measurements.pcr0).ok());
+    }
     CASEMATE_CHECK(add_image_metadata(fd, index, json));
     return json;
 }

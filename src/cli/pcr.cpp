@@ -4,6 +4,7 @@
 #include "cli/verbs.hpp"
 #include "crypto/certificate.hpp"
 #include "crypto/digest.hpp"
+#include "eif/signing.hpp"
 
 namespace casemate::cli {
 
@@ -49,8 +50,7 @@ int pcr_of_certificate(const std::string& path, Output& output) {
     if (!certificate) {
         return output.fail(ErrorCode::hasher, certificate.error());
     }
-    const auto digest = crypto::sha384(certificate->der());
-    return output.result(Json().add("PCR8", to_hex(crypto::extend_zero(digest))));
+    return output.result(Json().add("PCR8", to_hex(eif::certificate_register(*certificate))));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ namespace casemate::cli {
 [[nodiscard]] int build_enclave(const BuildEnclaveArguments& arguments, Output& output);
 [[nodiscard]] int describe_eif(const DescribeEifArguments& arguments, Output& output);
 [[nodiscard]] int pcr(const PcrArguments& arguments, Output& output);
+[[nodiscard]] int sign_eif(const SignEifArguments& arguments, Output& output);
 [[nodiscard]] int explain(const ExplainArguments& arguments, Output& output);
 [[nodiscard]] int doctor(const DoctorArguments& arguments, Output& output);
 [[nodiscard]] int logs(const LogsArguments& arguments, Output& output);

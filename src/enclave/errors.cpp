@@ -44,6 +44,8 @@ std::string_view describe(EnclaveErrc code) {
             return "no console";
         case EnclaveErrc::naming:
             return "no such name";
+        case EnclaveErrc::signature_refused:
+            return "image signature refused";
     }
     return "error";
 }

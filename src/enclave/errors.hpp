@@ -32,6 +32,8 @@ enum class EnclaveErrc : int {
     not_connected = 39,
     console = 44,
     naming = 58,
+    // The image's signature is not good, or its certificate is not valid now.
+    signature_refused = 59,
 };
 
 [[nodiscard]] std::string_view describe(EnclaveErrc code);

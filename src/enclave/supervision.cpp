@@ -346,6 +346,8 @@ void Supervision::on_module_packet(const Packet& packet) {
             code = EnclaveErrc::memory_too_small;
         } else if (refused->kind == nsm::RefusalKind::input_output) {
             code = EnclaveErrc::file_operation;
+        } else if (refused->kind == nsm::RefusalKind::bad_signature) {
+            code = EnclaveErrc::signature_refused;
         }
         fail_start(Error(code, refused->reason), code);
         return;

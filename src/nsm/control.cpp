@@ -152,8 +152,8 @@ Result<ModuleMessage> read_refused(ByteReader& reader) {
         return too_short("kind of refusal");
     }
     if (kind < static_cast<std::uint8_t>(RefusalKind::bad_image) ||
-        kind > static_cast<std::uint8_t>(RefusalKind::input_output)) {
-        return bad("expected a kind of refusal of 1 to 3, found " + std::to_string(kind));
+        kind > static_cast<std::uint8_t>(RefusalKind::bad_signature)) {
+        return bad("expected a kind of refusal of 1 to 4, found " + std::to_string(kind));
     }
     refused.kind = static_cast<RefusalKind>(kind);
     CASEMATE_TRY(refused.reason, read_text(reader, kMaxReason, "reason"));

@@ -29,7 +29,7 @@ using PcrValue = std::array<std::uint8_t, 48>;
 // order: the EIF (read-only), the guest memory file (sized, empty), the NSM request socket.
 struct Load {
     std::uint64_t memory_bytes = 0;
-    // debug: the registers 0 to 2 that the guest sees are zero (formats.md 1.7).
+    // debug: the image's registers, 0 to 2 and 8, that the guest sees are zero (formats.md 1.7).
     bool debug = false;
     // module_id is what DescribeNSM answers: "<instance id>-enc<slot uid in hex>".
     std::string module_id;
@@ -82,6 +82,8 @@ enum class RefusalKind : std::uint8_t {
     memory_too_small = 2,
     // Reading or writing failed.
     input_output = 3,
+    // The image's signature is not good, or its certificate is not valid now.
+    bad_signature = 4,
 };
 
 // Refused: nothing was started; the sentence says what was expected and found.

@@ -166,7 +166,7 @@ TEST(NsmControl, PacketsOfTheOtherDirectionAreRefused) {
     EXPECT_FALSE(decode_module_message(encode(a_certified())).ok());
     EXPECT_FALSE(decode_module_message(encode(a_load())).ok());
     Bytes refused = encode(ModuleMessage(Refused{RefusalKind::bad_image, "no"}));
-    for (const std::uint8_t kind : Bytes{0, 4, 255}) {
+    for (const std::uint8_t kind : Bytes{0, 5, 255}) {
         refused[1] = kind;
         EXPECT_FALSE(decode_module_message(refused).ok()) << int{kind};
     }

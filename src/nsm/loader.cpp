@@ -9,6 +9,7 @@
 #include "base/os_error.hpp"
 #include "eif/measure.hpp"
 #include "eif/reader.hpp"
+#include "eif/signing.hpp"
 #include "machine/errors.hpp"
 #include "machine/guest_memory.hpp"
 #include "machine/kernel_image.hpp"
@@ -66,10 +67,11 @@ std::vector<GuestRange> in_order(std::vector<GuestRange> ranges) {
 
 class Loader {
 public:
-    Loader(int file, eif::Index index, machine::GuestMemory memory)
+    Loader(int file, eif::Index index, machine::GuestMemory memory, crypto::Seconds now)
         : file_(file),
           index_(std::move(index)),
           memory_(std::move(memory)),
+          now_(now),
           measurer_(index_),
           buffer_(kChunk) {}
 
@@ -102,6 +104,7 @@ private:
             case SectionType::cmdline:
                 return take_command_line(section);
             case SectionType::signature:
+                return take_signature(section);
             case SectionType::metadata:
                 break;
         }
@@ -131,6 +134,25 @@ private:
             image_.command_line = as_text(chunk);
             return Result<>();
         });
+    }
+
+    // The reader has limited it to 32 KiB.
+    Result<> take_signature(const Section& section) {
+        signature_.emplace();
+        return in_chunks(section, [this](std::uint64_t, ByteView chunk) {
+            signature_->insert(signature_->end(), chunk.begin(), chunk.end());
+            return Result<>();
+        });
+    }
+
+    // judge_signature gives register 8, if there is a signature and it is good.
+    Result<std::optional<PcrValue>> judge_signature(const PcrValue& pcr0) const {
+        if (!signature_) {
+            return std::optional<PcrValue>();
+        }
+        CASEMATE_TRY(const crypto::Certificate signer, eif::verify_signature(*signature_, pcr0));
+        CASEMATE_CHECK(eif::check_validity(signer, now_));
+        return std::optional<PcrValue>(eif::certificate_register(signer));
     }
 
     static Error too_long(std::uint64_t size, std::uint64_t limit) {
@@ -214,8 +236,9 @@ private:
         loaded.image = std::move(image_);
         loaded.measurements = {
             {0, measurements.pcr0}, {1, measurements.pcr1}, {2, measurements.pcr2}};
-        if (measurements.pcr8) {
-            loaded.measurements.emplace(8, *measurements.pcr8);
+        CASEMATE_TRY(const std::optional<PcrValue> pcr8, judge_signature(measurements.pcr0));
+        if (pcr8) {
+            loaded.measurements.emplace(8, *pcr8);
         }
         return loaded;
     }
@@ -223,11 +246,14 @@ private:
     int file_;
     eif::Index index_;
     machine::GuestMemory memory_;
+    crypto::Seconds now_;
     eif::Measurer measurer_;
     Bytes buffer_;
     machine::BootImage image_;
     std::optional<KernelImage> kernel_;
     std::uint64_t next_ramdisk_ = 0;
+    // signature_ is the data of the signature section, as it was measured.
+    std::optional<Bytes> signature_;
 };
 
 // Before anything is mapped or read: images that can't fit whatever their kernel says.
@@ -243,20 +269,23 @@ Result<> check_sizes(const eif::Index& index, std::uint64_t memory_bytes) {
 
 }  // namespace
 
-Result<Loaded> load(int eif, int memory_file, std::uint64_t memory_bytes) {
+Result<Loaded> load(int eif, int memory_file, std::uint64_t memory_bytes, crypto::Seconds now) {
     CASEMATE_TRY(eif::Index index, eif::read_index(eif));
     if (index.header.architecture != eif::Architecture::x86_64) {
         return Error(NsmErrc::bad_image, "expected an image for x86_64, found one for aarch64");
     }
     CASEMATE_CHECK(check_sizes(index, memory_bytes));
     CASEMATE_TRY(auto memory, machine::GuestMemory::map(memory_file, memory_bytes));
-    return Loader(eif, std::move(index), std::move(memory)).run();
+    return Loader(eif, std::move(index), std::move(memory), now).run();
 }
 
 Refused refusal(const Error& error) {
     RefusalKind kind = RefusalKind::bad_image;
     if (error.is(NsmErrc::memory_too_small) || error.is(machine::MachineErrc::too_large)) {
         kind = RefusalKind::memory_too_small;
+    } else if (error.is(eif::EifErrc::bad_signature) || error.is(eif::EifErrc::signature_refused) ||
+               error.code_as<crypto::CryptoErrc>()) {
+        kind = RefusalKind::bad_signature;
     } else if (error.code_as<Errno>() || error.is(machine::MachineErrc::bad_range)) {
         kind = RefusalKind::input_output;
     }

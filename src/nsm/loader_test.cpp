@@ -10,6 +10,8 @@
 #include "eif/error.hpp"
 #include "eif/forger.hpp"
 #include "eif/measure.hpp"
+#include "eif/signature.hpp"
+#include "eif/signer_for_test.hpp"
 #include "machine/errors.hpp"
 #include "nsm/forged_kernel.hpp"
 
@@ -27,6 +29,7 @@ constexpr std::uint16_t kKernel = 1;
 constexpr std::uint16_t kCommandLine = 2;
 constexpr std::uint16_t kMetadata = 5;
 constexpr std::uint16_t kRamdisk = 3;
+constexpr std::uint16_t kSignature = 4;
 
 ForgedSection section(std::uint16_t type, std::string data) {
     ForgedSection one;
@@ -57,7 +60,7 @@ public:
 
     Result<Loaded> load(const Forgery& forgery) {
         const UniqueFd file = eif::forger::memory_file(forge(forgery));
-        auto loaded = nsm::load(file.get(), file_.get(), bytes_);
+        auto loaded = nsm::load(file.get(), file_.get(), bytes_, eif::now_for_test());
         const auto measured = eif::measure(file.get());
         if (loaded && measured) {
             const auto& expected = measured->measurements;
@@ -222,6 +225,72 @@ TEST(Loader, ImagesThatCannotBeStartedAreRefused) {
     expect_refused(guest.load(forgery), RefusalKind::bad_image, "");
 }
 
+// signed_image has a signature over its own PCR0, which sign may change before.
+Forgery signed_image(const eif::TestSigner& signer,
+                     const std::function<void(crypto::Digest384&)>& change = {}) {
+    Forgery forgery = image(forged::bzimage(kPayload));
+    const UniqueFd file = eif::forger::memory_file(forge(forgery));
+    crypto::Digest384 pcr0 = eif::measure(file.get())->measurements.pcr0;
+    if (change) {
+        change(pcr0);
+    }
+    const Bytes data = signer.image_signer().sign(pcr0).value();
+    forgery.sections.push_back(section(kSignature, std::string(as_text(data))));
+    return forgery;
+}
+
+TEST(Loader, SignedImagesHaveTheirSignerInRegister8) {
+    for (const auto curve : {crypto::Curve::p256, crypto::Curve::p384, crypto::Curve::p521}) {
+        Guest guest;
+        const auto signer = eif::TestSigner::make(curve);
+        const auto loaded = guest.load(signed_image(signer));
+        ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+        EXPECT_EQ(loaded->measurements.size(), 4U);
+        EXPECT_EQ(loaded->measurements.at(8), eif::certificate_register(signer.certificate()));
+    }
+    // Wherever in the file it is.
+    Guest guest;
+    const auto signer = eif::TestSigner::make();
+    Forgery forgery = signed_image(signer);
+    std::rotate(forgery.sections.begin(), forgery.sections.end() - 1, forgery.sections.end());
+    const auto loaded = guest.load(forgery);
+    ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+    EXPECT_EQ(loaded->measurements.at(8), eif::certificate_register(signer.certificate()));
+    EXPECT_EQ(guest.load(image(forged::bzimage(kPayload)))->measurements.count(8), 0U);
+}
+
+TEST(Loader, SignaturesThatDoNotHoldAreRefused) {
+    Guest guest;
+    const auto signer = eif::TestSigner::make();
+    const auto refuse = [&](const Forgery& forgery, std::string_view sentence) {
+        expect_refused(guest.load(forgery), RefusalKind::bad_signature, sentence);
+    };
+    // Another image's: its PCR0 signed, or this one's changed after the signature.
+    refuse(signed_image(signer, [](auto& pcr0) { pcr0[0] ^= 1U; }), "over something else");
+    Forgery changed = signed_image(signer);
+    changed.sections[4].data[1000] ^= 1;
+    refuse(changed, "over something else");
+    // Another signer's certificate in front of it.
+    const auto other = eif::TestSigner::make();
+    Forgery swapped = signed_image(signer);
+    auto parts = eif::parse_signature(as_bytes(swapped.sections[5].data)).value();
+    parts.certificate_pem = other.certificate_file();
+    swapped.sections[5].data = std::string(as_text(eif::encode_signature(parts)));
+    refuse(swapped, "found one that it did not make");
+    // A certificate and nothing that it signed.
+    parts.cose_sign1.clear();
+    swapped.sections[5].data = std::string(as_text(eif::encode_signature(parts)));
+    refuse(swapped, "COSE_Sign1");
+    swapped.sections[5].data = "";
+    refuse(swapped, "");
+    refuse(signed_image(eif::TestSigner::make(crypto::Curve::p256, -9, -1)), "that ended on");
+    refuse(signed_image(eif::TestSigner::make(crypto::Curve::p256, 1, 9)), "that begins on");
+    // Two signatures are no image at all.
+    Forgery two = signed_image(signer);
+    two.sections.push_back(two.sections.back());
+    expect_refused(guest.load(two), RefusalKind::bad_image, "");
+}
+
 TEST(Loader, CommandLinesAreAsLongAsTheKernelTakes) {
     Guest guest;
     Forgery forgery = image(forged::bzimage(kPayload, 100));
@@ -266,7 +335,8 @@ TEST(Loader, AMemoryFileThatIsTooShortIsNotTheImagesFault) {
     const UniqueFd file = eif::forger::memory_file(forge(image(forged::bzimage(kPayload))));
     const auto short_memory = make_memory_file("short", 4096);
     ASSERT_TRUE(short_memory.ok());
-    expect_refused(load(file.get(), short_memory->get(), kMemory), RefusalKind::input_output, "");
+    expect_refused(load(file.get(), short_memory->get(), kMemory, {}), RefusalKind::input_output,
+                   "");
 }
 
 TEST(Loader, ReadErrorsAreInputOutput) {

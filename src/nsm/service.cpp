@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "base/os_error.hpp"
@@ -171,8 +172,11 @@ Result<Prepared> prepare(int control) {
         return Error(NsmErrc::bad_message, "expected 3 descriptors with Load, found " +
                                                std::to_string(packet.fds.size()));
     }
-    auto loaded = load(packet.fds[LoadDescriptor::image].get(),
-                       packet.fds[LoadDescriptor::memory].get(), wanted->memory_bytes);
+    auto loaded = load(
+        packet.fds[LoadDescriptor::image].get(), packet.fds[LoadDescriptor::memory].get(),
+        wanted->memory_bytes,
+        std::chrono::floor<std::chrono::seconds>(std::chrono::sys_time<std::chrono::milliseconds>(
+            std::chrono::milliseconds(wall_clock()))));
     if (!loaded) {
         CASEMATE_CHECK(send_packet(control, encode(ModuleMessage(refusal(loaded.error())))));
         return std::move(loaded).error();
