@@ -31,11 +31,10 @@ std::string_view as_text(ByteView bytes) {
 
 std::string to_hex(ByteView bytes) {
     constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string digits;
-    digits.reserve(bytes.size() * 2);
-    for (const std::uint8_t byte : bytes) {
-        digits.push_back(kDigits[byte >> 4U]);
-        digits.push_back(kDigits[byte & 0xfU]);
+    std::string digits(bytes.size() * 2, '0');
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        digits[2 * i] = kDigits[bytes[i] >> 4U];
+        digits[2 * i + 1] = kDigits[bytes[i] & 0xfU];
     }
     return digits;
 }

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+
+#include "codec/rfc3339.hpp"
 
 namespace casemate::sigv4 {
 
@@ -64,15 +65,8 @@ std::optional<sys_seconds> parse_amz_date(std::string_view text) {
 }
 
 std::string format_amz_date(sys_seconds time) {
-    const auto midnight = std::chrono::floor<std::chrono::days>(time);
-    const year_month_day date(midnight);
-    const std::chrono::hh_mm_ss<seconds> clock(time - midnight);
-    char text[64];
-    std::snprintf(text, sizeof text, "%04d%02u%02uT%02d%02d%02dZ", static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                  static_cast<int>(clock.hours().count()),
-                  static_cast<int>(clock.minutes().count()),
-                  static_cast<int>(clock.seconds().count()));
+    std::string text = codec::format_rfc3339(time);
+    std::erase_if(text, [](char character) { return character == '-' || character == ':'; });
     return text;
 }
 

@@ -53,10 +53,16 @@ std::string_view trim(std::string_view text) {
 }
 
 std::string fold(std::string_view text) {
+    const std::string_view trimmed = trim(text);
+    // Most values have single spaces alone.
+    if (trimmed.find('\t') == std::string_view::npos &&
+        trimmed.find("  ") == std::string_view::npos) {
+        return std::string(trimmed);
+    }
     std::string folded;
-    folded.reserve(text.size());
+    folded.reserve(trimmed.size());
     bool in_space = false;
-    for (const char character : trim(text)) {
+    for (const char character : trimmed) {
         const bool is_space = character == ' ' || character == '\t';
         if (!is_space) {
             folded += character;

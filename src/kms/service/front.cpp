@@ -25,7 +25,8 @@ std::string serialize_secret(const json::object& object) {
     std::string out;
     json::serializer serializer;
     serializer.reset(&object);
-    std::array<char, 4096> buffer{};
+    // Most answers fit.
+    std::array<char, 512> buffer{};
     while (!serializer.done()) {
         const auto part = serializer.read(buffer.data(), buffer.size());
         http::append_secret(out, {part.data(), part.size()});

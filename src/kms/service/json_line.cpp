@@ -1,5 +1,7 @@
 #include "kms/service/json_line.hpp"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 namespace casemate::kms::service {
@@ -8,27 +10,20 @@ namespace {
 
 constexpr std::size_t kUsualSize = 1024;
 
-// escape_of gives the letter behind a backslash; 'u': there is none but its number; 0: it needs no
-// escape.
-char escape_of(char letter) {
-    switch (letter) {
-        case '"':
-        case '\\':
-            return letter;
-        case '\b':
-            return 'b';
-        case '\f':
-            return 'f';
-        case '\n':
-            return 'n';
-        case '\r':
-            return 'r';
-        case '\t':
-            return 't';
-        default:
-            return static_cast<unsigned char>(letter) < 0x20U ? 'u' : '\0';
-    }
-}
+// kEscapes: for each byte the letter behind a backslash; 'u': there is none but its number; 0: it
+// needs no escape.
+constexpr std::array<char, 256> kEscapes = [] {
+    std::array<char, 256> escapes{};
+    std::fill_n(escapes.begin(), 0x20, 'u');
+    escapes['\b'] = 'b';
+    escapes['\f'] = 'f';
+    escapes['\n'] = 'n';
+    escapes['\r'] = 'r';
+    escapes['\t'] = 't';
+    escapes['"'] = '"';
+    escapes['\\'] = '\\';
+    return escapes;
+}();
 
 }  // namespace
 
@@ -112,7 +107,7 @@ void JsonLine::put_text(std::string_view value) {
     out_ += '"';
     std::size_t done = 0;
     for (std::size_t i = 0; i < value.size(); ++i) {
-        const char escape = escape_of(value[i]);
+        const char escape = kEscapes[static_cast<unsigned char>(value[i])];
         if (escape == '\0') {
             continue;
         }
