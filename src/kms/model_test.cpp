@@ -45,7 +45,9 @@ TEST(KmsError, EachHasANameOfItsOwn) {
     std::set<std::string_view> seen;
     for (int i = 0; i <= static_cast<int>(KmsErrc::unsupported_operation); ++i) {
         const auto code = static_cast<KmsErrc>(i);
-        EXPECT_TRUE(seen.insert(type_of(code)).second) << type_of(code);
+        // KMS has one name for a wrong signature and an old one.
+        EXPECT_EQ(seen.insert(type_of(code)).second, code != KmsErrc::request_expired)
+            << type_of(code);
         EXPECT_EQ(describe(code), type_of(code));
     }
 }

@@ -107,7 +107,7 @@ TEST(KmsServiceError, SignaturesAreRefusedByAwssNames) {
           std::pair(SigErrc::invalid_client_token, "UnrecognizedClientException"),
           std::pair(SigErrc::signature_does_not_match, "InvalidSignatureException"),
           std::pair(SigErrc::wrong_scope, "InvalidSignatureException"),
-          std::pair(SigErrc::request_expired, "RequestExpired")}) {
+          std::pair(SigErrc::request_expired, "InvalidSignatureException")}) {
         EXPECT_EQ(type_of(fault_of_signature(Error(code, "why")).code), type);
     }
     // A store that does not answer is no wrong signature.

@@ -92,8 +92,10 @@ std::vector<Refused> refused_requests(const AccessKey& alice) {
     add("region", request_for(alice, list, "{}", {.region = "eu-west-1"}),
         "InvalidSignatureException");
     add("service", request_for(alice, list, "{}", {.service = "s3"}), "InvalidSignatureException");
-    add("old", request_for(alice, list, "{}", {.later = seconds(-360)}), "RequestExpired");
-    add("early", request_for(alice, list, "{}", {.later = seconds(360)}), "RequestExpired");
+    add("old", request_for(alice, list, "{}", {.later = seconds(-360)}),
+        "InvalidSignatureException");
+    add("early", request_for(alice, list, "{}", {.later = seconds(360)}),
+        "InvalidSignatureException");
     http::Request changed = request_for(alice, list, R"({"Limit":1})");
     changed.body = R"({"Limit":2})";
     add("changed body", changed, "InvalidSignatureException");
@@ -134,7 +136,7 @@ TEST(KmsService, RefusalsHaveTheNamesThatClientsKnow) {
     ASSERT_TRUE(report.ok()) << report.error().message();
     of.stop();
     EXPECT_EQ(verify_audit(of.data() + "/audit")->head.sequence, all.size());
-    EXPECT_THAT(of.audit_text(), HasSubstr("\"errorCode\":\"RequestExpired\""));
+    EXPECT_THAT(of.audit_text(), HasSubstr("\"errorCode\":\"InvalidSignatureException\""));
     EXPECT_THAT(of.audit_text(), HasSubstr("\"accessKeyId\":\"AKIAAAAAAAAAAAAAAAAA\""));
 }
 
