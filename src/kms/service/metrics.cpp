@@ -113,6 +113,8 @@ void Metrics::print_requests(std::string& out) const {
 
 void Metrics::print_durations(std::string& out) const {
     const std::string name = "casemate_kms_request_duration_seconds";
+    const std::string bucket_name = name + "_bucket";
+    const std::string count_name = name + "_count";
     describe(out, name, "histogram", "From a request's last byte to its answer's first.");
     for (std::size_t i = 0; i <= all_operations().size(); ++i) {
         const OfOperation& of = operations_[i];
@@ -121,17 +123,19 @@ void Metrics::print_durations(std::string& out) const {
         std::string buckets;
         for (std::size_t bucket = 0; bucket <= kBounds.size(); ++bucket) {
             count += of.durations.at(bucket);
-            const std::string bound =
-                bucket < kBounds.size() ? number(kBounds.at(bucket)) : std::string("+Inf");
-            print(buckets, name + "_bucket", label + ",le=\"" + bound + "\"", count);
+            std::string labels = label;
+            labels.append(",le=\"")
+                .append(bucket < kBounds.size() ? number(kBounds.at(bucket)) : "+Inf")
+                .append("\"");
+            print(buckets, bucket_name, labels, count);
         }
         if (count == 0) {
             continue;
         }
         constexpr double kNanosecond = 1e-9;
-        out += buckets + name + "_sum{" + label + "} " +
-               number(static_cast<double>(of.nanoseconds) * kNanosecond) + "\n";
-        print(out, name + "_count", label, count);
+        out.append(buckets).append(name).append("_sum{").append(label).append("} ");
+        out.append(number(static_cast<double>(of.nanoseconds) * kNanosecond)).append("\n");
+        print(out, count_name, label, count);
     }
 }
 
