@@ -25,7 +25,7 @@ enum class SigErrc : std::uint8_t {
     // Signed for another region or service. AWS: InvalidSignatureException.
     wrong_scope,
     // Signed too long ago, too far in the future, or for another day than its date.
-    // AWS: RequestExpired.
+    // AWS: RequestExpired; KMS: InvalidSignatureException.
     request_expired,
 };
 
