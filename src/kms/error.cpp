@@ -20,6 +20,7 @@ constexpr auto kTypes = std::to_array<Type>({
     {KmsErrc::signature_does_not_match, "InvalidSignatureException"},
     // Not RequestExpired, which AWS documents: KMS answers so, and SDKs correct their clock by it.
     {KmsErrc::request_expired, "InvalidSignatureException"},
+    {KmsErrc::expired_token, "ExpiredTokenException"},
     {KmsErrc::throttling, "ThrottlingException"},
     {KmsErrc::serialization, "SerializationException"},
     {KmsErrc::unknown_operation, "UnknownOperationException"},

@@ -15,6 +15,8 @@ enum class KmsErrc : std::uint8_t {
     missing_authentication_token,
     signature_does_not_match,
     request_expired,
+    // Temporary credentials after their end.
+    expired_token,
     throttling,
     // Malformed JSON, a field of the wrong type.
     serialization,

@@ -14,17 +14,18 @@ Authorization by(Decider decider, const Verdict& verdict) {
     return {verdict.decision, decider, verdict.statement};
 }
 
-// decide puts two policies' verdicts together; key is nothing for operations on no key.
-Authorization decide(const Sources& sources, const Request& request,
-                     const std::optional<Verdict>& key, const Verdict& identity) {
+// Verdicts: key is nothing for operations on no key, session where there is no such policy.
+struct Verdicts {
+    std::optional<Verdict> key;
+    Verdict identity;
+    std::optional<Verdict> session;
+};
+
+// find_allow looks for what allows a request that nothing denies.
+Authorization find_allow(const Sources& sources, const Request& request,
+                         const std::optional<Verdict>& key, const Verdict& identity) {
     const Caller caller = Caller::of(request.principal);
     const bool is_root = caller.kind == Caller::Kind::root;
-    if (key && key->decision == Decision::explicit_deny) {
-        return by(Decider::key_policy, *key);
-    }
-    if (identity.decision == Decision::explicit_deny) {
-        return by(Decider::identity_policy, identity);
-    }
     const bool identity_allows = identity.decision == Decision::allow;
     if (!key) {
         if (is_root) {
@@ -44,6 +45,24 @@ Authorization decide(const Sources& sources, const Request& request,
         return by(Decider::identity_policy, identity);
     }
     return {};
+}
+
+// decide puts the policies' verdicts together.
+Authorization decide(const Sources& sources, const Request& request, const Verdicts& verdicts) {
+    if (verdicts.key && verdicts.key->decision == Decision::explicit_deny) {
+        return by(Decider::key_policy, *verdicts.key);
+    }
+    if (verdicts.identity.decision == Decision::explicit_deny) {
+        return by(Decider::identity_policy, verdicts.identity);
+    }
+    if (verdicts.session && verdicts.session->decision == Decision::explicit_deny) {
+        return by(Decider::session_policy, *verdicts.session);
+    }
+    const Authorization found = find_allow(sources, request, verdicts.key, verdicts.identity);
+    if (found.allowed() && verdicts.session && verdicts.session->decision != Decision::allow) {
+        return {Decision::implicit_deny, Decider::session_policy, std::nullopt};
+    }
+    return found;
 }
 
 std::string summary_of(const AuthorizationReport& report) {
@@ -71,6 +90,8 @@ std::string_view name_of(Decider decider) {
             return "key policy";
         case Decider::identity_policy:
             return "identity policy";
+        case Decider::session_policy:
+            return "session policy";
         case Decider::grant:
             return "grant";
     }
@@ -78,28 +99,35 @@ std::string_view name_of(Decider decider) {
 }
 
 Authorization authorize(const Sources& sources, const Request& request) {
-    std::optional<Verdict> key;
+    Verdicts verdicts;
     if (sources.key_policy != nullptr) {
-        key = sources.key_policy->evaluate(request);
+        verdicts.key = sources.key_policy->evaluate(request);
     }
-    const Verdict identity =
-        sources.identity_policy == nullptr ? Verdict() : sources.identity_policy->evaluate(request);
-    return decide(sources, request, key, identity);
+    if (sources.identity_policy != nullptr) {
+        verdicts.identity = sources.identity_policy->evaluate(request);
+    }
+    if (sources.session_policy != nullptr) {
+        verdicts.session = sources.session_policy->evaluate(request);
+    }
+    return decide(sources, request, verdicts);
 }
 
 AuthorizationReport explain(const Sources& sources, const Request& request) {
     AuthorizationReport report;
-    std::optional<Verdict> key;
-    Verdict identity;
+    Verdicts verdicts;
     if (sources.key_policy != nullptr) {
         report.policies.push_back(sources.key_policy->explain(request, "key policy"));
-        key = report.policies.back().verdict;
+        verdicts.key = report.policies.back().verdict;
     }
     if (sources.identity_policy != nullptr) {
         report.policies.push_back(sources.identity_policy->explain(request, "identity policy"));
-        identity = report.policies.back().verdict;
+        verdicts.identity = report.policies.back().verdict;
     }
-    report.authorization = decide(sources, request, key, identity);
+    if (sources.session_policy != nullptr) {
+        report.policies.push_back(sources.session_policy->explain(request, "session policy"));
+        verdicts.session = report.policies.back().verdict;
+    }
+    report.authorization = decide(sources, request, verdicts);
     report.summary = summary_of(report);
     return report;
 }
@@ -114,8 +142,9 @@ std::string AuthorizationReport::print() const {
 
 bool keeps_control(Sources sources, Request request) {
     request.action = "kms:PutKeyPolicy";
-    // Grants don't reach as far as policies.
+    // Grants don't reach as far as policies, and the caller outlives his session.
     sources.granted = false;
+    sources.session_policy = nullptr;
     const Authorization authorization = authorize(sources, request);
     if (authorization.decision != Decision::implicit_deny || sources.key_policy == nullptr) {
         return authorization.allowed();

@@ -24,6 +24,8 @@ struct Sources {
     std::string_view key_account;
     // granted: some grant of the key allows this request; its constraints have been looked at.
     bool granted = false;
+    // session_policy: of the caller's session; nullptr for none.
+    const Policy* session_policy = nullptr;
 };
 
 // Decider: what decided a request.
@@ -34,6 +36,7 @@ enum class Decider : std::uint8_t {
     root_user,
     key_policy,
     identity_policy,
+    session_policy,
     grant,
 };
 [[nodiscard]] std::string_view name_of(Decider decider);
@@ -49,7 +52,9 @@ struct Authorization {
 };
 
 // authorize decides:
-//  * a Deny that applies, in either policy, wins over everything, grants included;
+//  * a Deny that applies, in any policy, wins over everything, grants included;
+//  * a session's policy only narrows: what it does not allow is denied, whatever else allows it
+//    (AWS lets a key's policy that names the session itself go past it; here nothing does);
 //  * a grant allows;
 //  * a caller of the key's account is allowed by the key's policy where it names him, or where it
 //    names his account and his own policy allows;
@@ -71,8 +76,9 @@ struct AuthorizationReport {
 
 // keeps_control answers PutKeyPolicy's and CreateKey's lockout safety check: under sources, whose
 // key_policy is the new one, could the request's principal call kms:PutKeyPolicy again? The
-// request's action does not matter, nor do grants. A policy that lets the principal's account,
-// which owns the key, decide keeps control too, unless it denies the principal.
+// request's action does not matter, nor do grants and a session's policy, which end. A policy that
+// lets the principal's account, which owns the key, decide keeps control too, unless it denies the
+// principal.
 [[nodiscard]] bool keeps_control(Sources sources, Request request);
 
 // meets_constraint looks at a grant's EncryptionContextEquals (given must be wanted exactly) or,

@@ -158,6 +158,35 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"own policy denies", kNone, kMayNot, kAlice, "kms:Decrypt", false,
                          by(kDeny, Decider::identity_policy, 0)}));
 
+TEST(Authorization, ASessionsPolicyOnlyNarrows) {
+    const Policy encrypt = identity("Allow", "kms:Encrypt");
+    const auto decide = [](const Policy& key, const Policy* own, const Policy& session,
+                           std::string_view caller, std::string_view action, bool granted = false) {
+        const Sources sources{&key, own, kAccount, granted, &session};
+        const Authorization found = authorize(sources, request(caller, action));
+        EXPECT_EQ(explain(sources, request(caller, action)).authorization, found);
+        return found;
+    };
+    const Authorization narrowed = by(kNo, Decider::session_policy);
+    EXPECT_EQ(decide(kDefault, &kMayAll, encrypt, kAlice, "kms:Encrypt"),
+              by(kAllow, Decider::identity_policy, 0));
+    EXPECT_EQ(decide(kDefault, &kMayAll, encrypt, kAlice, "kms:Decrypt"), narrowed);
+    EXPECT_EQ(decide(kNaming, nullptr, encrypt, kAlice, "kms:Decrypt"), narrowed);
+    EXPECT_EQ(decide(kDefault, nullptr, encrypt, kRoot, "kms:Decrypt"), narrowed);
+    EXPECT_EQ(decide(kNaming, nullptr, encrypt, kBob, "kms:Sign", true), narrowed);
+    EXPECT_EQ(decide(kDefault, nullptr, encrypt, kAlice, "kms:Encrypt"), by(kNo, Decider::nothing));
+    EXPECT_EQ(decide(kDefault, &kMayAll, kMayNot, kAlice, "kms:Decrypt"),
+              by(kDeny, Decider::session_policy, 0));
+    EXPECT_EQ(decide(kNaming, nullptr, kMayNot, kBob, "kms:Decrypt"),
+              by(kDeny, Decider::key_policy, 1));
+    const Sources no_key{nullptr, &kMayAll, kAccount, false, &encrypt};
+    EXPECT_EQ(authorize(no_key, request(kAlice, "kms:CreateKey")), narrowed);
+    EXPECT_EQ(authorize(no_key, request(kRoot, "kms:CreateKey")), narrowed);
+    // The caller himself keeps control of a key, whatever his session may.
+    EXPECT_TRUE(keeps_control({&kDefault, &kMayAll, kAccount, false, &encrypt},
+                              request(kAlice, "kms:CreateKey")));
+}
+
 TEST(Authorization, ReportShowsEachPolicy) {
     const AuthorizationReport report =
         explain({&kDefault, &kMayAll, kAccount, false}, request(kAlice, "kms:Decrypt"));

@@ -654,6 +654,20 @@ test("callers that are none", async () => {
   }
 });
 
+test("temporary credentials", async () => {
+  const session = service.session("admin");
+  const { KeyMetadata } = await call("CreateKey", {}, service.client(session));
+  await call("DescribeKey", { KeyId: KeyMetadata.KeyId });
+  const invalid = "UnrecognizedClientException";
+  const { SessionToken, ...without } = session;
+  await refused(invalid, "ListKeys", {}, service.client(without));
+  await refused(invalid, "ListKeys", {}, service.client({ ...service.admin, SessionToken }));
+  await refused(invalid, "ListKeys", {},
+    service.client({ ...session, SessionToken: service.session("admin").SessionToken }));
+  await refused("InvalidSignatureException", "ListKeys", {},
+    service.client({ ...session, SecretAccessKey: "wrong" }));
+});
+
 test("operations and keys that this service does not have", async () => {
   await refused("UnknownOperationException", "DescribeCustomKeyStores", {});
   await refused("UnsupportedOperationException", "CreateKey", { MultiRegion: true });

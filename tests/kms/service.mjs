@@ -79,10 +79,17 @@ export class Service {
     { stdio: ["ignore", "pipe", "ignore"] }));
   }
 
-  client({ AccessKeyId, SecretAccessKey }, options = {}) {
+  // session makes temporary credentials of a caller; more: further options.
+  session(name, ...more) {
+    return JSON.parse(execFileSync(PROGRAM, ["user", "session", name, "--data", this.data, ...more]));
+  }
+
+  client({ AccessKeyId, SecretAccessKey, SessionToken }, options = {}) {
     return new KMSClient({
       endpoint: this.endpoint, region: REGION, maxAttempts: 1,
-      credentials: { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey },
+      credentials: {
+        accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken,
+      },
       requestHandler: { httpsAgent: this.agent, requestTimeout: 60_000 }, ...options,
     });
   }

@@ -178,6 +178,37 @@ class Service(unittest.TestCase):
         described = tool("call", "--operation", "DescribeKey", input=json.dumps({"KeyId": key}))
         self.assertEqual(json.loads(described.stdout)["KeyMetadata"]["Arn"], key)
 
+    def session(self):
+        return json.loads(subprocess.run(
+            [KMS, "user", "session", "enclave", "--data", self.directory / "data"], check=True,
+            stdout=subprocess.PIPE, text=True).stdout)
+
+    def test_temporary_credentials(self):
+        session = self.session()
+        kms = self.client(access_key_id=session["AccessKeyId"],
+                          secret_access_key=session["SecretAccessKey"],
+                          session_token=session["SessionToken"])
+        key = self.key(kms)
+        self.assertEqual(kms.decrypt(kms.encrypt(key, b"hunter2"), key), b"hunter2")
+        self.refused("UnrecognizedClientException",
+                     self.client(session_token=session["SessionToken"]).generate_random, 1)
+
+        def tool(id, secret, token):
+            return subprocess.run(
+                [BINARY_DIR / "bin/kmstool_enclave_cli", "call", "--operation", "DescribeKey",
+                 "--connect", f"unix:{self.socket}", "--ca-file", self.directory / "kms-ca.pem",
+                 "--aws-access-key-id", id, "--aws-secret-access-key", secret,
+                 "--aws-session-token", token],
+                input=json.dumps({"KeyId": key}), capture_output=True, text=True, timeout=60,
+                check=False)
+        done = tool(session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(json.loads(done.stdout)["KeyMetadata"]["Arn"], key)
+        done = tool(session["AccessKeyId"], session["SecretAccessKey"],
+                    self.session()["SessionToken"])
+        self.assertEqual(done.returncode, 255)
+        self.assertIn("UnrecognizedClientException", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

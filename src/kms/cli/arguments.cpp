@@ -6,12 +6,14 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <sstream>
 #include <utility>
 
 #include "kms/cli/configuration.hpp"
+#include "kms/core/session.hpp"
 
 namespace casemate::kms::cli {
 
@@ -173,10 +175,32 @@ void add_user_add(Root& root, CLI::App& user) {
     root.commands.push_back({app, [out]() -> Invocation { return *out; }, &out->data.data});
 }
 
+void add_user_session(Root& root, CLI::App& user) {
+    auto* app = user.add_subcommand("session", "Makes temporary credentials of a caller");
+    const auto out = std::make_shared<UserSessionArguments>();
+    app->add_option("NAME", out->name, "Name, or access key id")->required();
+    app->add_option("--session-name", out->session_name,
+                    "Name of a role's session, in its ARN; none: the caller's name");
+    app->add_option("--duration", out->duration, "Seconds until the credentials end")
+        ->check(CLI::Range(static_cast<std::uint32_t>(kMinSession.count()),
+                           static_cast<std::uint32_t>(kMaxSession.count())));
+    app->add_option("--policy", out->policy,
+                    "JSON file with a policy that narrows what the session may do");
+    using Format = UserSessionArguments::Format;
+    app->add_option("--format", out->format,
+                    "sts: JSON as STS answers; process: as credential_process of AWS's SDKs; env: "
+                    "lines for a shell")
+        ->transform(CLI::Transformer(std::map<std::string, Format>{
+            {"sts", Format::sts}, {"process", Format::process}, {"env", Format::env}}));
+    add_store_options(*app, out->data);
+    root.commands.push_back({app, [out]() -> Invocation { return *out; }, &out->data.data});
+}
+
 void add_user(Root& root) {
     auto* user = root.app.add_subcommand("user", "Looks after the callers and their access keys");
     user->require_subcommand(1);
     add_user_add(root, *user);
+    add_user_session(root, *user);
     auto* list = user->add_subcommand("list", "Lists the callers, without their secrets");
     const auto listed = std::make_shared<UserListArguments>();
     add_store_options(*list, listed->data);

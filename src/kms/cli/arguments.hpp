@@ -76,6 +76,19 @@ struct UserRemoveArguments {
     // name, or an access key's id.
     std::string name;
 };
+struct UserSessionArguments {
+    enum class Format : std::uint8_t { sts, process, env };
+    DataArguments data;
+    // name, or an access key's id.
+    std::string name;
+    // session_name of a role's session; empty: the user's name.
+    std::string session_name;
+    // duration in seconds.
+    std::uint32_t duration = 3600;
+    // policy: a file; what the session may do of what the user may; empty: all.
+    std::string policy;
+    Format format = Format::sts;
+};
 struct UserPolicyArguments {
     DataArguments data;
     std::string name;
@@ -167,7 +180,7 @@ struct StatusArguments {
 
 using Invocation =
     std::variant<ServeArguments, UserAddArguments, UserListArguments, UserRemoveArguments,
-                 UserPolicyArguments, ExportCaArguments, PolicyCheckArguments,
+                 UserPolicyArguments, UserSessionArguments, ExportCaArguments, PolicyCheckArguments,
                  PolicyExplainArguments, RootKeyStatusArguments, RootKeyRotateArguments,
                  RootKeyProtectArguments, AuditArguments, BackupArguments, StatusArguments>;
 

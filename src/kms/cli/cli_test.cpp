@@ -148,6 +148,53 @@ TEST_F(KmsCli, UsersAreMadeListedChangedAndRemoved) {
     EXPECT_EQ(run_command({"user", "list", "--data", data()}).out, "");
 }
 
+TEST_F(KmsCli, TemporaryCredentialsHaveTheFormsOfAwssPrograms) {
+    const AccessKey alice = add_user(data(), "alice");
+    ASSERT_EQ(run_command({"user", "add", "b", "--arn", "arn:aws:iam::111122223333:role/builder",
+                           "--data", data()})
+                  .status,
+              0);
+    const Ran plain = run_command({"user", "session", "alice", "--data", data()});
+    ASSERT_EQ(plain.status, 0) << plain.err;
+    const auto object = boost::json::parse(plain.out).as_object();
+    EXPECT_EQ(object.size(), 4U);
+    EXPECT_THAT(text_of(object, "AccessKeyId"), testing::MatchesRegex("ASIA[A-Z2-7]+"));
+    EXPECT_EQ(text_of(object, "SecretAccessKey").size(), 40U);
+    EXPECT_FALSE(text_of(object, "SessionToken").empty());
+    EXPECT_THAT(text_of(object, "Expiration"), testing::EndsWith("Z"));
+    EXPECT_EQ(text_of(object, "Expiration").size(), std::string("2026-01-01T00:00:00Z").size());
+    const Ran process = run_command({"user", "session", alice.id, "--format", "process",
+                                     "--duration", "43200", "--data", data()});
+    EXPECT_EQ(boost::json::parse(process.out).as_object().at("Version").as_int64(), 1);
+    const Ran env = run_command({"user", "session", "alice", "--format", "env", "--data", data()});
+    EXPECT_THAT(env.out, testing::MatchesRegex("export AWS_ACCESS_KEY_ID=ASIA[^\n]+\n"
+                                               "export AWS_SECRET_ACCESS_KEY=[^\n]+\n"
+                                               "export AWS_SESSION_TOKEN=[^\n]+\n"
+                                               "export AWS_CREDENTIAL_EXPIRATION=[^\n]+Z\n"));
+    const std::string large =
+        file("large.json", R"({"Statement":[{"Effect":"Allow","Sid":")" + std::string(2048, 'a') +
+                               R"(","Action":"kms:*","Resource":"*"}]})");
+    const std::string bad = file("bad.json", "{}");
+    for (const std::vector<std::string>& wrong :
+         {std::vector<std::string>{"alice", "--duration", "899"},
+          {"alice", "--duration", "43201"},
+          {"alice", "--session-name", "run-1"},
+          {"alice", "--policy", large},
+          {"alice", "--policy", bad},
+          {"alice", "--format", "yaml"},
+          {"b", "--session-name", "a/b"},
+          // His name is too short for a session's.
+          {"b"},
+          {}}) {
+        std::vector<std::string> arguments{"user", "session", "--data", data()};
+        arguments.insert(arguments.end(), wrong.begin(), wrong.end());
+        const Ran ran = run_command(arguments);
+        EXPECT_EQ(ran.status, 2) << ran.out << ran.err;
+        EXPECT_EQ(ran.out, "");
+    }
+    EXPECT_EQ(run_command({"user", "session", "carol", "--data", data()}).status, 3);
+}
+
 TEST_F(KmsCli, TheAuditLogIsVerified) {
     ServiceForTest of;
     of.start();

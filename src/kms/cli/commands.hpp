@@ -12,6 +12,7 @@ namespace casemate::kms::cli {
 [[nodiscard]] int user_list(const UserListArguments& arguments, Console& console);
 [[nodiscard]] int user_remove(const UserRemoveArguments& arguments, Console& console);
 [[nodiscard]] int user_policy(const UserPolicyArguments& arguments, Console& console);
+[[nodiscard]] int user_session(const UserSessionArguments& arguments, Console& console);
 [[nodiscard]] int export_ca(const ExportCaArguments& arguments, Console& console);
 [[nodiscard]] int policy_check(const PolicyCheckArguments& arguments, Console& console);
 [[nodiscard]] int policy_explain(const PolicyExplainArguments& arguments, const Places& places,

@@ -19,6 +19,7 @@ struct Runner {
     int operator()(const UserListArguments& of) const { return user_list(of, console); }
     int operator()(const UserRemoveArguments& of) const { return user_remove(of, console); }
     int operator()(const UserPolicyArguments& of) const { return user_policy(of, console); }
+    int operator()(const UserSessionArguments& of) const { return user_session(of, console); }
     int operator()(const ExportCaArguments& of) const { return export_ca(of, console); }
     int operator()(const PolicyCheckArguments& of) const { return policy_check(of, console); }
     int operator()(const PolicyExplainArguments& of) const {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -12,6 +11,7 @@
 #include "http/wire.hpp"
 #include "kms/cli/commands.hpp"
 #include "kms/cli/open.hpp"
+#include "kms/core/session.hpp"
 #include "policy/principal.hpp"
 
 namespace casemate::kms::cli {
@@ -112,18 +112,6 @@ Result<std::string> read_policy(const std::string& file) {
     return std::string(as_text(content));
 }
 
-// 16 characters of base32 behind AKIA, as AWS's access key ids have.
-std::string new_access_key_id() {
-    constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    std::array<std::uint8_t, 16> random{};
-    crypto::random_bytes(random);
-    std::string out = "AKIA";
-    for (const std::uint8_t byte : random) {
-        out += kLetters[byte % kLetters.size()];
-    }
-    return out;
-}
-
 Time now() {
     return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
 }
@@ -141,7 +129,7 @@ Result<User> make_user(const UserAddArguments& arguments, const service::Opened&
     User user;
     user.name = arguments.name;
     CASEMATE_TRY(user.arn, arn_of(arguments));
-    user.access_key_id = new_access_key_id();
+    user.access_key_id = new_access_key_id("AKIA");
     if (!arguments.policy.empty()) {
         CASEMATE_TRY(user.policy, read_policy(arguments.policy));
     } else if (!arguments.no_policy) {
@@ -152,6 +140,61 @@ Result<User> make_user(const UserAddArguments& arguments, const service::Opened&
                  opened.vault.wrap(secret.view(), access_key_binding(user.access_key_id)));
     CASEMATE_CHECK(opened.repository->create_user(user));
     return user;
+}
+
+// terms_of says what a user's session is to be.
+Result<SessionTerms> terms_of(const UserSessionArguments& arguments, const User& user) {
+    SessionTerms terms;
+    terms.access_key_id = user.access_key_id;
+    terms.issued = std::chrono::floor<std::chrono::seconds>(now());
+    terms.duration = std::chrono::seconds(arguments.duration);
+    const bool is_role = policy::Caller::of(user.arn).kind == policy::Caller::Kind::role;
+    if (is_role) {
+        terms.name = arguments.session_name.empty() ? user.name : arguments.session_name;
+        if (!is_session_name(terms.name)) {
+            return bad_argument(
+                "--session-name: expected 2 to 64 letters, digits or +=,.@_-, found \"" +
+                terms.name + "\"");
+        }
+    } else if (!arguments.session_name.empty()) {
+        return bad_argument("--session-name: expected a role, whose sessions have names, found " +
+                            user.arn);
+    }
+    if (!arguments.policy.empty()) {
+        CASEMATE_TRY(terms.policy, read_policy(arguments.policy));
+        if (terms.policy.size() > kMaxSessionPolicy) {
+            return bad_argument("--policy: expected at most " + std::to_string(kMaxSessionPolicy) +
+                                " bytes, found " + std::to_string(terms.policy.size()));
+        }
+    }
+    return terms;
+}
+
+// print_session writes credentials as they are asked for.
+int print_session(const SessionCredentials& made, UserSessionArguments::Format format,
+                  Console& console) {
+    using Format = UserSessionArguments::Format;
+    const bool env = format == Format::env;
+    const auto name = [&](std::string_view in_json, std::string_view in_shell) {
+        return env ? "export " + std::string(in_shell) + "="
+                   : "\"" + std::string(in_json) + "\": \"";
+    };
+    const std::string_view end = env ? "\n" : "\", ";
+    std::string text = env ? "" : "{";
+    text += format == Format::process ? "\"Version\": 1, " : "";
+    text += name("AccessKeyId", "AWS_ACCESS_KEY_ID") + made.access_key_id;
+    text.append(end) += name("SecretAccessKey", "AWS_SECRET_ACCESS_KEY");
+    http::append_secret(text, as_text(made.secret.view()));
+    http::append_secret(text, end);
+    http::append_secret(text, name("SessionToken", "AWS_SESSION_TOKEN"));
+    http::append_secret(text, made.token);
+    http::append_secret(text, end);
+    http::append_secret(text, name("Expiration", "AWS_CREDENTIAL_EXPIRATION"));
+    http::append_secret(text, codec::format_rfc3339(made.expires));
+    http::append_secret(text, env ? "\n" : "\"}\n");
+    const int written = console.text(text);
+    http::forget(text);
+    return written;
 }
 
 }  // namespace
@@ -239,6 +282,26 @@ int user_remove(const UserRemoveArguments& arguments, Console& console) {
     }
     console.say("removed " + user->access_key_id + " of " + user->arn);
     return kDone;
+}
+
+int user_session(const UserSessionArguments& arguments, Console& console) {
+    const auto opened = open_service(arguments.data);
+    if (!opened) {
+        return console.fail(opened.error());
+    }
+    const auto user = find_user(*opened->repository, arguments.name);
+    if (!user) {
+        return console.fail(user.error());
+    }
+    const auto terms = terms_of(arguments, *user);
+    if (!terms) {
+        return fail(console, terms.error());
+    }
+    const auto made = make_session(opened->vault, *terms);
+    if (!made) {
+        return console.fail(made.error());
+    }
+    return print_session(*made, arguments.format, console);
 }
 
 int user_policy(const UserPolicyArguments& arguments, Console& console) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "codec/rfc3339.hpp"
 #include "kms/core/grant_token.hpp"
 #include "policy/principal.hpp"
 
@@ -101,6 +102,9 @@ std::string decided_by(const policy::Authorization& authorization, const Asked& 
     const policy::Policy* policy = nullptr;
     if (authorization.decider == policy::Decider::key_policy && asked.key != nullptr) {
         policy = &asked.key->known->policy;
+    } else if (authorization.decider == policy::Decider::session_policy && call.caller.session &&
+               call.caller.session->policy) {
+        policy = &*call.caller.session->policy;
     } else if (call.caller.policy) {
         policy = &*call.caller.policy;
     }
@@ -113,11 +117,17 @@ std::string decided_by(const policy::Authorization& authorization, const Asked& 
 
 Error denied(const policy::Authorization& authorization, const Asked& asked, const Call& call) {
     const std::string action = "kms:" + std::string(asked.action);
+    std::string_view kind = "an identity-based";
+    if (authorization.decider == policy::Decider::key_policy) {
+        kind = "a resource-based";
+    } else if (authorization.decider == policy::Decider::session_policy) {
+        kind = "a session";
+    }
     std::string why;
     if (authorization.decision == policy::Decision::explicit_deny) {
-        why = authorization.decider == policy::Decider::key_policy
-                  ? "with an explicit deny in a resource-based policy"
-                  : "with an explicit deny in an identity-based policy";
+        why = "with an explicit deny in " + std::string(kind) + " policy";
+    } else if (authorization.decider == policy::Decider::session_policy) {
+        why = "because no session policy allows the " + action + " action";
     } else {
         why = asked.key != nullptr
                   ? "because no resource-based policy allows the " + action + " action"
@@ -132,7 +142,9 @@ Error denied(const policy::Authorization& authorization, const Asked& asked, con
 std::vector<std::string> grantees_of(const Caller& caller) {
     std::vector<std::string> names{caller.arn};
     const policy::Caller parts = policy::Caller::of(caller.arn);
-    if (parts.kind == policy::Caller::Kind::session) {
+    if (caller.session && caller.session->issuer != caller.arn) {
+        names.push_back(caller.session->issuer);
+    } else if (parts.kind == policy::Caller::Kind::session) {
         names.push_back("arn:" + std::string(parts.partition) +
                         ":iam::" + std::string(parts.account) + ":role/" + std::string(parts.name));
     }
@@ -146,6 +158,14 @@ policy::Request request_of(const Call& call, const Asked& asked) {
     request.resource = resource_of(asked);
     policy::Context& context = request.context;
     policy::set_principal(context, call.caller.arn);
+    if (call.caller.session) {
+        const Session& session = *call.caller.session;
+        // The role's own ARN has the path that the session's does not tell.
+        if (session.issuer != call.caller.arn) {
+            context.set("aws:PrincipalArn", session.issuer);
+        }
+        context.set("aws:TokenIssueTime", codec::format_rfc3339(session.issued));
+    }
     policy::set_time(context, call.now);
     context.set("aws:SecureTransport", call.secure ? "true" : "false");
     context.set("kms:CallerAccount", call.caller.account);
@@ -178,6 +198,9 @@ policy::Sources sources_of(const Call& call, const Asked& asked) {
     }
     if (call.caller.policy) {
         sources.identity_policy = &*call.caller.policy;
+    }
+    if (call.caller.session && call.caller.session->policy) {
+        sources.session_policy = &*call.caller.session->policy;
     }
     return sources;
 }

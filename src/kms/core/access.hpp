@@ -32,17 +32,17 @@ struct Asked {
 };
 
 // request_of makes the policy room's request of a call: action, resource and all condition keys:
-//   aws:PrincipalArn, …Account, …Type, username; aws:CurrentTime, aws:EpochTime; aws:SourceIp;
-//   aws:SecureTransport; aws:ResourceTag/…; kms:CallerAccount; kms:KeySpec, kms:KeyUsage,
-//   kms:KeyOrigin, kms:MultiRegion; kms:ResourceAliases; kms:RequestAlias;
-//   kms:EncryptionContext:…, kms:EncryptionContextKeys; kms:RecipientAttestation:ImageSha384 and
-//   PCR0 to PCR31.
+//   aws:PrincipalArn, …Account, …Type, username; aws:TokenIssueTime of a session; aws:CurrentTime,
+//   aws:EpochTime; aws:SourceIp; aws:SecureTransport; aws:ResourceTag/…; kms:CallerAccount;
+//   kms:KeySpec, kms:KeyUsage, kms:KeyOrigin, kms:MultiRegion; kms:ResourceAliases;
+//   kms:RequestAlias; kms:EncryptionContext:…, kms:EncryptionContextKeys;
+//   kms:RecipientAttestation:ImageSha384 and PCR0 to PCR31.
 [[nodiscard]] policy::Request request_of(const Call& call, const Asked& asked);
 
-// permit refuses what the key's policy, the caller's own and the key's grants don't allow, and
-// notes the key and what decided. With a key, the request's GrantTokens are looked at first (a
-// grant counts without its token). Errors: KmsErrc access_denied with AWS's sentence; those of
-// check_grant_tokens; StoreErrc.
+// permit refuses what the key's policy, the caller's own and the key's grants don't allow, or his
+// session's policy, and notes the key and what decided. With a key, the request's GrantTokens are
+// looked at first (a grant counts without its token). Errors: KmsErrc access_denied with AWS's
+// sentence; those of check_grant_tokens; StoreErrc.
 [[nodiscard]] Result<> permit(Core& core, Call& call, const Asked& asked);
 
 // grantees_of gives the principals under which grants to a caller stand: himself and, for a

@@ -36,6 +36,10 @@ std::string allowing(std::string_view principal, std::string_view condition = {}
 
 constexpr std::string_view kRoot = "arn:aws:iam::111122223333:root";
 constexpr std::string_view kAlice = "arn:aws:iam::111122223333:user/alice";
+// With a path, which the ARNs of its sessions don't tell.
+constexpr std::string_view kRole = "arn:aws:iam::111122223333:role/ci/builder";
+constexpr std::string_view kOnlyEncrypt =
+    R"({"Statement":[{"Effect":"Allow","Action":"kms:Encrypt","Resource":"*"}]})";
 constexpr std::string_view kBob = "arn:aws:iam::111122223333:user/bob";
 
 class AccessTest : public ::testing::Test {
@@ -121,6 +125,80 @@ TEST_F(AccessTest, AMeasurementIsThereOnlyWithAVerifiedDocument) {
     asked.key = &named;
     asked.recipient = &document.value();
     EXPECT_TRUE(permit(service_.core(), call, asked).ok());
+}
+
+// A role's session; its policy is JSON, empty for none.
+Caller session_of_role(std::string_view own_policy, std::string_view session_policy = {}) {
+    Caller made = CoreForTest::caller("x", own_policy);
+    made.arn = "arn:aws:sts::111122223333:assumed-role/builder/run-1";
+    Session session;
+    session.issuer = kRole;
+    session.issued = Time(std::chrono::seconds(1'800'000'000));
+    session.expires = session.issued + std::chrono::hours(1);
+    if (!session_policy.empty()) {
+        session.policy =
+            policy::Policy::parse(session_policy, policy::Kind::identity_policy).value();
+    }
+    made.session = std::move(session);
+    return made;
+}
+
+TEST_F(AccessTest, ARolesPoliciesAndGrantsAreForItsSessions) {
+    const Key named = store_key(service_, allowing(kRole));
+    EXPECT_TRUE(ask(named, "Decrypt", session_of_role("")).ok());
+    const Key by_condition = store_key(
+        service_, allowing("*", R"({"ArnEquals":{"aws:PrincipalArn":")" + std::string(kRole) +
+                                    R"("},"DateGreaterThan":{"aws:TokenIssueTime":)"
+                                    R"("2027-01-15T07:00:00Z"}})"));
+    EXPECT_TRUE(ask(by_condition, "Decrypt", session_of_role("")).ok());
+    Caller older = session_of_role("");
+    older.session->issued -= std::chrono::hours(2);
+    EXPECT_FALSE(ask(by_condition, "Decrypt", older).ok());
+    // Permanent credentials have no such time.
+    Caller permanent = CoreForTest::caller("x", "");
+    permanent.arn = kRole;
+    EXPECT_FALSE(ask(by_condition, "Decrypt", permanent).ok());
+    EXPECT_TRUE(ask(named, "Decrypt", permanent).ok());
+
+    const Key granted = store_key(service_, allowing(kAlice));
+    EXPECT_FALSE(ask(granted, "Decrypt", session_of_role("")).ok());
+    Grant grant;
+    grant.id = new_hex_id();
+    grant.key_id = granted.id;
+    grant.grantee = kRole;
+    grant.issuing_account = kTestAccount;
+    grant.operations = {"Decrypt"};
+    grant.created = service_.now();
+    ASSERT_TRUE(service_.repository().create_grant(grant));
+    EXPECT_TRUE(ask(granted, "Decrypt", session_of_role("")).ok());
+    // A session's policy narrows grants as well.
+    EXPECT_FALSE(ask(granted, "Decrypt", session_of_role("", kOnlyEncrypt)).ok());
+}
+
+TEST_F(AccessTest, ASessionsPolicyOnlyNarrows) {
+    const Key key = store_key(service_, allowing(kRoot));
+    const Caller narrowed = session_of_role(CoreForTest::kEverything, kOnlyEncrypt);
+    EXPECT_TRUE(ask(key, "Encrypt", narrowed).ok());
+    const Result<> refused = ask(key, "Decrypt", narrowed);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_THAT(refused.error().detail(),
+                ::testing::EndsWith("because no session policy allows the kms:Decrypt action"));
+    EXPECT_EQ(call_.notes.decision, "implicit deny: session policy");
+    // It gives nothing that the user has not.
+    EXPECT_FALSE(ask(key, "Encrypt", session_of_role("", kOnlyEncrypt)).ok());
+    // Not even a key's policy that names the role goes past it.
+    const Key named = store_key(service_, allowing(kRole));
+    EXPECT_FALSE(ask(named, "Decrypt", narrowed).ok());
+    EXPECT_TRUE(ask(named, "Encrypt", session_of_role("", kOnlyEncrypt)).ok());
+    const Result<> denied =
+        ask(key, "Encrypt",
+            session_of_role(
+                CoreForTest::kEverything,
+                R"({"Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"},)"
+                R"({"Sid":"Never","Effect":"Deny","Action":"kms:Encrypt","Resource":"*"}]})"));
+    ASSERT_FALSE(denied.ok());
+    EXPECT_THAT(denied.error().detail(), HasSubstr("with an explicit deny in a session policy"));
+    EXPECT_EQ(call_.notes.decision, "explicit deny: session policy, statement 2 (Never)");
 }
 
 TEST_F(AccessTest, KeysAreFoundByTheirNames) {

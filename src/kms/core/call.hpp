@@ -15,15 +15,28 @@ namespace casemate::kms {
 
 using EncryptionContext = std::map<std::string, std::string>;
 
+// Session: what temporary credentials say of a caller.
+struct Session {
+    // issuer: the ARN of the user to whom they were given: a role's, or the caller's own.
+    std::string issuer;
+    Time issued;
+    Time expires;
+    // policy: narrows what the user may do; nothing for none.
+    std::optional<policy::Policy> policy;
+};
+
 // Caller: who has signed the request.
 struct Caller {
-    // arn: "arn:aws:iam::111122223333:user/NAME", …
+    // arn: "arn:aws:iam::111122223333:user/NAME", …; of a role's session
+    // "arn:aws:sts::111122223333:assumed-role/ROLE/SESSION".
     std::string arn;
     // account: its 12 digits.
     std::string account;
     std::string access_key_id;
     // policy: his own; nothing for none.
     std::optional<policy::Policy> policy;
+    // session: nothing for permanent credentials.
+    std::optional<Session> session;
 };
 
 // Notes: what the audit log tells about a call beside its name, caller and outcome.

@@ -448,9 +448,16 @@ bool may_retire(const Call& call, const Retirement& retirement, std::string& dec
     // The permission has no effect in key policies.
     policy::Sources own;
     own.identity_policy = call.caller.policy ? &*call.caller.policy : nullptr;
-    const policy::Authorization by_policy = policy::authorize(own, request_of(call, asked));
+    const policy::Request request = request_of(call, asked);
+    const policy::Authorization by_policy = policy::authorize(own, request);
     if (by_policy.decision == policy::Decision::explicit_deny) {
         decision = "explicit deny: the caller's policy";
+        return false;
+    }
+    const auto& session = call.caller.session;
+    if (session && session->policy &&
+        session->policy->evaluate(request).decision != policy::Decision::allow) {
+        decision = "deny: the session's policy";
         return false;
     }
     const policy::Caller retiring = policy::Caller::of(grant.retiring_principal);

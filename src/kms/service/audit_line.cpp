@@ -29,6 +29,24 @@ std::string_view type_of_identity(std::string_view arn) {
     return "IAMUser";
 }
 
+// What CloudTrail tells of temporary credentials: whose they are, and since when.
+void put_session(JsonLine& out, const Caller& caller) {
+    const Session& session = *caller.session;
+    out.begin("sessionContext");
+    if (session.issuer != caller.arn) {
+        const std::string_view issuer = session.issuer;
+        out.begin("sessionIssuer");
+        out.text("type", "Role").text("arn", issuer).text("accountId", caller.account);
+        out.text("userName", issuer.substr(issuer.rfind('/') + 1));
+        out.end();
+    }
+    out.begin("attributes");
+    out.text("creationDate", codec::format_rfc3339(session.issued));
+    out.text("mfaAuthenticated", "false");
+    out.end();
+    out.end();
+}
+
 void put_identity(JsonLine& out, const Audited& audited) {
     const Caller& caller = audited.call->caller;
     out.begin("userIdentity");
@@ -46,6 +64,9 @@ void put_identity(JsonLine& out, const Audited& audited) {
     out.text("accessKeyId", caller.access_key_id);
     if (caller.arn.find(":user/") != std::string::npos) {
         out.text("userName", std::string_view(caller.arn).substr(caller.arn.rfind('/') + 1));
+    }
+    if (caller.session) {
+        put_session(out, caller);
     }
     out.end();
 }

@@ -4,10 +4,12 @@
 #include <boost/json/serializer.hpp>
 #include <exception>
 
+#include "codec/rfc3339.hpp"
 #include "crypto/random.hpp"
 #include "http/wire.hpp"
 #include "kms/core/json.hpp"
 #include "kms/core/names.hpp"
+#include "kms/core/session.hpp"
 #include "kms/service/audit_line.hpp"
 #include "sigv4/verify.hpp"
 
@@ -84,7 +86,17 @@ SecretBytes copy_of(const SecretBytes& secret) {
     return SecretBytes(Bytes(view.begin(), view.end()));
 }
 
+SecretBytes copy_of(std::string_view text) {
+    return SecretBytes(Bytes(text.begin(), text.end()));
+}
+
 }  // namespace
+
+// Claimed: the caller that a request names, before its signature has been looked at.
+struct Front::Claimed {
+    std::shared_ptr<const KnownCaller> user;
+    std::optional<OpenedSession> session;
+};
 
 // Exchange: one request on its way through the front.
 struct Front::Exchange {
@@ -183,18 +195,38 @@ http::Response Front::answer_call(const http::Request& request) {
     return response;
 }
 
+// look_up finds what a signature is verified with: a user's secret, or that of the session that a
+// token tells of. A token with a permanent access key opens for nobody.
+Result<std::optional<sigv4::Known>> Front::look_up(const http::Request& request,
+                                                   std::string_view access_key_id,
+                                                   Claimed& claimed) {
+    const std::string* token = http::find_header(request.headers, "x-amz-security-token");
+    if (token != nullptr) {
+        CASEMATE_TRY(claimed.session, open_session(core_.vault, access_key_id, *token));
+        if (!claimed.session) {
+            return std::optional<sigv4::Known>();
+        }
+        access_key_id = claimed.session->user_access_key_id;
+    }
+    CASEMATE_TRY(claimed.user, core_.keyring.caller(access_key_id));
+    if (!claimed.user) {
+        return std::optional<sigv4::Known>();
+    }
+    if (!claimed.session) {
+        return std::optional(
+            sigv4::Known{.secret = copy_of(claimed.user->secret), .session_token = {}});
+    }
+    return std::optional(
+        sigv4::Known{.secret = copy_of(claimed.session->secret), .session_token = copy_of(*token)});
+}
+
 Result<> Front::authenticate(Exchange& exchange) {
     const http::Request& request = exchange.request;
     Call& call = exchange.call;
-    std::shared_ptr<const KnownCaller> known;
-    const sigv4::Lookup lookup =
-        [&](std::string_view access_key_id) -> Result<std::optional<sigv4::Known>> {
+    Claimed claimed;
+    const sigv4::Lookup lookup = [&](std::string_view access_key_id) {
         exchange.claimed_access_key = access_key_id;
-        CASEMATE_TRY(known, core_.keyring.caller(access_key_id));
-        if (!known) {
-            return std::optional<sigv4::Known>();
-        }
-        return std::optional(sigv4::Known{.secret = copy_of(known->secret), .session_token = {}});
+        return look_up(request, access_key_id, claimed);
     };
     const sigv4::RequestView view{.method = request.method,
                                   .target = request.target,
@@ -208,7 +240,19 @@ Result<> Front::authenticate(Exchange& exchange) {
         call.notes.refusal = signer.error().message();
         return Error(fault.code, fault.message);
     }
-    call.caller = known->caller;
+    if (!claimed.session) {
+        call.caller = claimed.user->caller;
+        return {};
+    }
+    // Told only to who has signed with it.
+    if (claimed.session->expires <= call.now) {
+        call.notes.refusal = "expected a session that lasts, found that it ended at " +
+                             codec::format_rfc3339(claimed.session->expires);
+        return Error(KmsErrc::expired_token,
+                     "The security token included in the request is expired");
+    }
+    CASEMATE_TRY(call.caller,
+                 caller_of(claimed.user->caller, signer->access_key_id, *claimed.session));
     return {};
 }
 

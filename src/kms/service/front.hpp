@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -16,6 +17,7 @@
 #include "kms/service/metrics.hpp"
 #include "kms/service/throttle.hpp"
 #include "sigv4/signing_key.hpp"
+#include "sigv4/verify.hpp"
 
 namespace casemate::kms::service {
 
@@ -57,10 +59,14 @@ public:
     void set_certificate_end(std::int64_t seconds) { certificate_end_ = seconds; }
 
 private:
+    struct Claimed;
     struct Exchange;
 
     [[nodiscard]] http::Response answer_call(const http::Request& request);
     [[nodiscard]] Result<std::string> perform_call(Exchange& exchange);
+    [[nodiscard]] Result<std::optional<sigv4::Known>> look_up(const http::Request& request,
+                                                              std::string_view access_key_id,
+                                                              Claimed& claimed);
     [[nodiscard]] Result<> authenticate(Exchange& exchange);
     [[nodiscard]] Result<> read_target(Exchange& exchange);
     [[nodiscard]] bool write_audit(const Exchange& exchange);

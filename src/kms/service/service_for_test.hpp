@@ -49,6 +49,8 @@ inline Ran run_command(std::vector<std::string> arguments, const cli::Places& pl
 struct AccessKey {
     std::string id;
     std::string secret;
+    // token of a session; empty: it is none.
+    std::string token = {};
 };
 inline AccessKey add_user(const std::string& data, const std::string& name,
                           const std::vector<std::string>& more = {}) {
@@ -60,6 +62,22 @@ inline AccessKey add_user(const std::string& data, const std::string& name,
     const boost::json::object key = boost::json::parse(ran.out).as_object();
     return {std::string(key.at("AccessKeyId").as_string()),
             std::string(key.at("SecretAccessKey").as_string())};
+}
+
+inline AccessKey read_session(const std::string& text) {
+    const boost::json::object key = boost::json::parse(text).as_object();
+    return {std::string(key.at("AccessKeyId").as_string()),
+            std::string(key.at("SecretAccessKey").as_string()),
+            std::string(key.at("SessionToken").as_string())};
+}
+// add_session makes temporary credentials of a caller.
+inline AccessKey add_session(const std::string& data, const std::string& name,
+                             const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments{"user", "session", name, "--data", data};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Ran ran = run_command(arguments);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return read_session(ran.out);
 }
 
 // Signed: what is different about a request.
@@ -85,8 +103,9 @@ inline http::Request request_for(const AccessKey& key, const std::string& target
                                   .target = request.target,
                                   .headers = request.headers,
                                   .body = as_bytes(request.body)};
-    const sigv4::Credential credential{
-        .access_key_id = key.id, .secret = secret_text(key.secret), .session_token = {}};
+    const sigv4::Credential credential{.access_key_id = key.id,
+                                       .secret = secret_text(key.secret),
+                                       .session_token = secret_text(key.token)};
     const auto added =
         sigv4::sign(view, credential,
                     {.region = how.region, .service = how.service, .time = wall_now() + how.later});

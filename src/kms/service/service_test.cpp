@@ -69,6 +69,64 @@ TEST(KmsService, SignedRequestsAreAnsweredAndAudited) {
     EXPECT_EQ(report->head.sequence, 3U);
 }
 
+TEST(KmsService, ARolesSessionsUseItsKeys) {
+    ServiceForTest of;
+    of.start();
+    const std::string role = "arn:aws:iam::111122223333:role/builder";
+    ASSERT_EQ(
+        run_command({"user", "add", "builder", "--arn", role, "--no-policy", "--data", of.data()})
+            .status,
+        0);
+    const AccessKey alice = add_user(of.data(), "alice");
+    boost::json::object policy{
+        {"Statement",
+         {{{"Effect", "Allow"},
+           {"Principal", {{"AWS", {role, "arn:aws:iam::111122223333:root"}}}},
+           {"Action", "kms:*"},
+           {"Resource", "*"}}}}};
+    const auto made = of.ask(
+        alice, "CreateKey",
+        boost::json::serialize(boost::json::object{{"Policy", boost::json::serialize(policy)}}));
+    const std::string id = text_of(made.at("KeyMetadata").as_object(), "KeyId");
+    const AccessKey session =
+        add_session(of.data(), "builder", {"--session-name", "run-1", "--duration", "900"});
+    const std::string encrypt = R"({"KeyId":")" + id + R"(","Plaintext":"AAAA"})";
+    EXPECT_FALSE(text_of(of.ask(session, "Encrypt", encrypt), "CiphertextBlob").empty());
+    // Keys that name nobody are the account's, which lets a caller's own policy decide: he has
+    // none.
+    const http::Response other = of.send(request_for(
+        session, "TrentService.DescribeKey", R"({"KeyId":")" + create_key(of, alice) + "\"}"));
+    EXPECT_EQ(other.status, 400);
+    EXPECT_THAT(other.body, HasSubstr("User: arn:aws:sts::111122223333:assumed-role/builder/run-1 "
+                                      "is not authorized"));
+    // A policy of the session narrows.
+    const std::string file = of.directory() + "/describe.json";
+    ASSERT_TRUE(write_file_atomically(
+                    file, as_bytes(R"({"Statement":{"Effect":"Allow","Action":"kms:Describe*",)"
+                                   R"("Resource":"*"}})"))
+                    .ok());
+    const AccessKey narrowed = add_session(of.data(), "builder", {"--policy", file});
+    static_cast<void>(of.ask(narrowed, "DescribeKey", R"({"KeyId":")" + id + "\"}"));
+    EXPECT_THAT(of.send(request_for(narrowed, "TrentService.Encrypt", encrypt)).body,
+                HasSubstr("no session policy allows the kms:Encrypt action"));
+    ASSERT_EQ(run_command({"user", "remove", "builder", "--data", of.data()}).status, 0);
+    EXPECT_THAT(of.send(request_for(session, "TrentService.Encrypt", encrypt)).body,
+                HasSubstr("UnrecognizedClientException"));
+    of.stop();
+    EXPECT_THAT(of.audit_text(),
+                HasSubstr(R"("userIdentity":{"type":"AssumedRole",)"
+                          R"("arn":"arn:aws:sts::111122223333:assumed-role/builder/run-1",)"
+                          R"("accountId":"111122223333","accessKeyId":")" +
+                          session.id +
+                          R"(","sessionContext":{"sessionIssuer":{"type":"Role","arn":")" + role +
+                          R"(","accountId":"111122223333","userName":"builder"},)"
+                          R"("attributes":{"creationDate":")"));
+    for (const std::string& log : {of.audit_text(), of.access_log()}) {
+        EXPECT_THAT(log, Not(HasSubstr(session.secret)));
+        EXPECT_THAT(log, Not(HasSubstr(session.token)));
+    }
+}
+
 // Refused: a request that is refused, and with what.
 struct Refused {
     std::string name;

@@ -147,6 +147,10 @@ std::string setting_binding(std::string_view name) {
     return "setting/" + std::string(name);
 }
 
+std::string session_binding(std::string_view access_key_id) {
+    return "session/" + std::string(access_key_id);
+}
+
 struct Vault::State {
     mutable std::shared_mutex mutex;
     std::string directory;

@@ -63,6 +63,7 @@ using RootKeyProtection = std::variant<Unprotected, ByPassphrase, ByToken>;
 [[nodiscard]] std::string material_binding(std::string_view key_id, std::string_view material_id);
 [[nodiscard]] std::string access_key_binding(std::string_view access_key_id);
 [[nodiscard]] std::string setting_binding(std::string_view name);
+[[nodiscard]] std::string session_binding(std::string_view access_key_id);
 
 // Vault is moved before it is shared; all functions may then be called from any thread, and by
 // several processes on one directory: what another has rotated is found when it is needed.
