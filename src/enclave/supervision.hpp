@@ -1,10 +1,10 @@
-// Supervision: the state machine of one enclave, behind supervisor.hpp.
+// Supervision: one enclave from its request to its record's last word, behind supervisor.hpp. What
+// runs in between is a MachineRun.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/event_loop.hpp"
 #include "base/fd.hpp"
@@ -13,35 +13,23 @@
 #include "enclave/configuration.hpp"
 #include "enclave/console.hpp"
 #include "enclave/control_server.hpp"
+#include "enclave/enclave_log.hpp"
 #include "enclave/errors.hpp"
-#include "enclave/lifecycle.hpp"
-#include "enclave/packet_channel.hpp"
+#include "enclave/machine_run.hpp"
 #include "enclave/registry.hpp"
-#include "enclave/vmm_link.hpp"
-#include "nsm/control.hpp"
+#include "enclave/timers.hpp"
 
 namespace casemate::enclave {
 
-// The port of the parent that init's heartbeat goes to, and its byte (formats.md 3.1).
-inline constexpr std::uint32_t kHeartbeatPort = 9000;
-inline constexpr std::uint8_t kHeartbeat = 0xb7;
-// The port of the hypervisor (CID 0) that init's lifecycle stream goes to.
-inline constexpr std::uint32_t kLifecyclePort = 9001;
-
-// Supervision goes through: prepared (registered, loader started) → loaded → machine started →
-// heartbeat (running) → ending → ended. Every way out leads through begin_end, which waits a moment
-// for the rest of the evidence, and finish, which takes everything down.
 class Supervision {
 public:
     Supervision(EventLoop& loop, StartConfiguration configuration, UniqueFd channel)
         : loop_(&loop),
           configuration_(std::move(configuration)),
           channel_(std::move(channel)),
-          vmm_(loop),
-          nsm_(loop),
-          log_pipe_(loop),
-          console_pipe_(loop),
-          console_(loop) {}
+          log_(loop),
+          console_(loop),
+          timers_(loop) {}
     Supervision(const Supervision&) = delete;
     Supervision& operator=(const Supervision&) = delete;
     ~Supervision();
@@ -52,55 +40,32 @@ public:
     void request_end(const std::string& by);
 
 private:
-    // Starting.
-    [[nodiscard]] Result<> prepare();
+    // Its place (supervision_place.cpp).
     [[nodiscard]] Result<> check_request();
-    [[nodiscard]] Result<> take_place();
+    [[nodiscard]] Result<> check_free_memory();
     void take_huge_pages();
-    void tell_acceleration();
+    [[nodiscard]] Result<> take_place();
     [[nodiscard]] Result<> open_history();
-    [[nodiscard]] Result<> open_sockets();
+    [[nodiscard]] Result<> open_broker();
+    [[nodiscard]] Result<> open_control();
     [[nodiscard]] Result<> watch_channel();
-    [[nodiscard]] Result<> make_memory();
-    [[nodiscard]] Result<> start_loader();
-    void on_module_packet(const Packet& packet);
-    void on_loaded(nsm::Loaded loaded);
-    [[nodiscard]] Result<> certify(ByteView leaf_key, std::chrono::milliseconds patience);
-    void on_new_leaf_key(nsm::NewLeafKey wanted);
-    void renew_certificate();
+    void tell_acceleration();
+
+    // Its machine.
+    [[nodiscard]] Result<> prepare();
+    [[nodiscard]] MachinePlan plan();
+    [[nodiscard]] MachineRun::Surroundings surroundings();
     [[nodiscard]] Result<> start_machine();
-    [[nodiscard]] Result<> open_link();
-    [[nodiscard]] Result<VmmLink> make_link();
-    [[nodiscard]] Result<> send_start();
-    [[nodiscard]] Result<> adopt(NamedProcess process);
-    void on_child_end(int pidfd);
-    void fail_start(const Error& error, EnclaveErrc code);
-
-    // Running.
-    void on_vmm_packet(Packet packet);
-    void on_vmm_closed(const std::string& reason);
     void on_started();
-    void on_connect_request(const machine::ConnectRequest& request);
-    void answer(std::uint64_t request_id, UniqueFd socket);
-    void accept_heartbeat(std::uint64_t request_id);
     void on_heartbeat();
-    void on_running();
-    void accept_lifecycle(std::uint64_t request_id);
-    void on_lifecycle();
-    void close_lifecycle();
-    void on_panic(const std::string& line);
-    void on_log(ByteView bytes);
-    void on_exited(machine::Exited exited);
+    void on_ended(const End& end, EnclaveErrc code);
 
-    // Ending.
-    void stop_machine();
-    void begin_end();
-    void finish();
-    void drop_children();
-    void tell_run_enclave_the_end();
+    // Its end.
+    void fail_start(const Error& error);
+    void finish(const End& end, EnclaveErrc code);
     void leave_when_read();
 
-    void say(const std::string& line);
+    void say(const std::string& line) { log_.say(line); }
     void report(const StartReport& report);
     void publish();
 
@@ -111,49 +76,23 @@ private:
 
     UniqueFd image_;
     std::uint64_t image_bytes_ = 0;
+    Acceleration acceleration_ = Acceleration::kvm;
+    std::string acceleration_reason_;
+    // Of the size that is wanted, when huge pages could be had.
+    UniqueFd huge_memory_;
+
     EnclaveRecord record_;
     std::optional<Registration> registration_;
     std::optional<Certification> certification_;
-    // The key that waits for its certificate, and when its turn is; 0: there is none.
-    Bytes new_leaf_key_;
-    EventLoop::TimerId renewal_timer_ = 0;
-    CappedFile log_;
-    // What the processes have printed of a line that has not ended.
-    std::string log_line_;
-
-    // Held until the machine runs: a software host takes them only when it is up.
-    UniqueFd memory_;
-    UniqueFd nsm_requests_;
-    UniqueFd console_input_;
-    UniqueFd log_input_;
-    machine::BootImage boot_image_;
-    Acceleration acceleration_ = Acceleration::kvm;
-    std::string acceleration_reason_;
-    std::unique_ptr<VmmKeeper> vmm_keeper_;
-    UniqueFd kvm_;
-    bool machine_started_ = false;
-
-    PacketChannel vmm_;
-    PacketChannel nsm_;
-    PipeReader log_pipe_;
-    PipeReader console_pipe_;
+    EnclaveLog log_;
     Console console_;
     std::unique_ptr<StreamBroker> broker_;
     std::unique_ptr<ControlServer> control_;
-    std::vector<NamedProcess> children_;
-
-    UniqueFd heartbeat_;
-    bool heartbeat_seen_ = false;
-    EventLoop::TimerId boot_timer_ = 0;
-    UniqueFd lifecycle_;
-    bool lifecycle_used_ = false;
-    InitLines init_lines_;
-
-    Evidence evidence_;
-    EnclaveErrc failure_code_ = EnclaveErrc::boot_failed;
+    Timers timers_;
+    // Declared after what it uses: it goes first.
+    std::unique_ptr<MachineRun> machine_;
     bool running_ = false;
-    bool ending_ = false;
-    bool finished_ = false;
+    bool end_requested_ = false;
 };
 
 }  // namespace casemate::enclave
