@@ -26,6 +26,12 @@ std::string_view describe(ImageErrc code) {
             return "no command";
         case ImageErrc::changed:
             return "image changed while it was read";
+        case ImageErrc::credentials:
+            return "credentials can't be read";
+        case ImageErrc::unauthorized:
+            return "access refused";
+        case ImageErrc::registry:
+            return "registry failure";
     }
     return "image error";
 }

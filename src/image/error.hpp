@@ -30,6 +30,12 @@ enum class ImageErrc : std::uint8_t {
     no_command,
     // A file of a root directory changed while it was read.
     changed,
+    // A file with credentials for registries, or a credential helper, does not work.
+    credentials,
+    // A registry wants other credentials, or some.
+    unauthorized,
+    // A registry can't be reached, is not trusted, or breaks its protocol.
+    registry,
 };
 
 [[nodiscard]] std::string_view describe(ImageErrc code);

@@ -2,5 +2,5 @@ find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(ZLIB REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
-add_room(image DEPENDS casemate_codec casemate_crypto casemate_base Boost::json ZLIB::ZLIB
-    PkgConfig::ZSTD Threads::Threads)
+add_room(image DEPENDS casemate_http casemate_codec casemate_crypto casemate_base Boost::json
+    ZLIB::ZLIB PkgConfig::ZSTD Threads::Threads)
