@@ -177,8 +177,8 @@ bool measure_reads(Repository& repository, std::size_t threads, std::uint64_t ke
     };
     bool good = all("generation", [&](std::uint64_t) { return repository.generation().ok(); });
     good &= all("key", [&](std::uint64_t i) { return repository.key(scattered(i)).ok(); });
-    good &= all("key_of_alias", [&](std::uint64_t i) {
-        return repository.key_of_alias(kAccount, "alias/" + scattered(i)).ok();
+    good &= all("alias", [&](std::uint64_t i) {
+        return repository.alias(kAccount, "alias/" + scattered(i)).ok();
     });
     good &= all("material", [&](std::uint64_t i) {
         return repository.material(scattered(i), std::string(64, 'a')).ok();

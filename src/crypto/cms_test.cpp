@@ -12,6 +12,7 @@
 #include "base/file.hpp"
 #include "base/process.hpp"
 #include "base/temporary_directory.hpp"
+#include "crypto/der_writer.hpp"
 #include "crypto/digest.hpp"
 #include "crypto/random.hpp"
 #include "crypto/rsa_for_test.hpp"
@@ -36,18 +37,7 @@ Bytes hex(std::string_view digits) {
 // element has a definite length.
 Bytes element(std::uint8_t tag, ByteView content) {
     Bytes out;
-    ByteWriter writer(out);
-    writer.put_u8(tag);
-    if (content.size() > 0xff) {
-        writer.put_u8(0x82);
-        writer.put_be(static_cast<std::uint16_t>(content.size()));
-    } else if (content.size() >= 0x80) {
-        writer.put_u8(0x81);
-        writer.put_u8(static_cast<std::uint8_t>(content.size()));
-    } else {
-        writer.put_u8(static_cast<std::uint8_t>(content.size()));
-    }
-    writer.put_bytes(content);
+    der::append_element(out, tag, content);
     return out;
 }
 

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "crypto/der_writer.hpp"
 #include "crypto/key.hpp"
 #include "crypto/openssl.hpp"
 #include "crypto/rsa_for_test.hpp"
@@ -159,21 +160,9 @@ TEST(Rsa, OnlyThreeSizesAreGenerated) {
 
 using BigNumber = Owned<BIGNUM, BN_free>;
 
-// element writes what is shorter than 64 KiB with two bytes of length where one is not enough.
 Bytes element(std::uint8_t tag, const Bytes& content) {
     Bytes out;
-    ByteWriter writer(out);
-    writer.put_u8(tag);
-    if (content.size() > 0xff) {
-        writer.put_u8(0x82);
-        writer.put_be(static_cast<std::uint16_t>(content.size()));
-    } else if (content.size() >= 0x80) {
-        writer.put_u8(0x81);
-        writer.put_u8(static_cast<std::uint8_t>(content.size()));
-    } else {
-        writer.put_u8(static_cast<std::uint8_t>(content.size()));
-    }
-    writer.put_bytes(content);
+    der::append_element(out, tag, content);
     return out;
 }
 

@@ -35,7 +35,6 @@ constexpr auto kTypes = std::to_array<Type>({
     {KmsErrc::expired_import_token, "ExpiredImportTokenException"},
     {KmsErrc::incorrect_key, "IncorrectKeyException"},
     {KmsErrc::incorrect_key_material, "IncorrectKeyMaterialException"},
-    {KmsErrc::incorrect_trust_anchor, "IncorrectTrustAnchorException"},
     {KmsErrc::invalid_alias_name, "InvalidAliasNameException"},
     {KmsErrc::invalid_arn, "InvalidArnException"},
     {KmsErrc::invalid_ciphertext, "InvalidCiphertextException"},
@@ -44,7 +43,6 @@ constexpr auto kTypes = std::to_array<Type>({
     {KmsErrc::invalid_import_token, "InvalidImportTokenException"},
     {KmsErrc::invalid_key_usage, "InvalidKeyUsageException"},
     {KmsErrc::invalid_marker, "InvalidMarkerException"},
-    {KmsErrc::key_unavailable, "KeyUnavailableException"},
     {KmsErrc::kms_invalid_mac, "KMSInvalidMacException"},
     {KmsErrc::kms_invalid_signature, "KMSInvalidSignatureException"},
     {KmsErrc::kms_invalid_state, "KMSInvalidStateException"},
@@ -80,7 +78,6 @@ std::string_view describe(KmsErrc code) {
 int status_of(KmsErrc code) {
     switch (code) {
         case KmsErrc::internal:
-        case KmsErrc::key_unavailable:
             return 500;
         case KmsErrc::dependency_timeout:
             return 503;

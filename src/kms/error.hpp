@@ -33,7 +33,6 @@ enum class KmsErrc : std::uint8_t {
     expired_import_token,
     incorrect_key,
     incorrect_key_material,
-    incorrect_trust_anchor,
     invalid_alias_name,
     invalid_arn,
     invalid_ciphertext,
@@ -42,7 +41,6 @@ enum class KmsErrc : std::uint8_t {
     invalid_import_token,
     invalid_key_usage,
     invalid_marker,
-    key_unavailable,
     kms_invalid_mac,
     kms_invalid_signature,
     kms_invalid_state,
@@ -58,8 +56,8 @@ enum class KmsErrc : std::uint8_t {
 // type_of is the exception's name: "NotFoundException". describe is the same text.
 [[nodiscard]] std::string_view type_of(KmsErrc code);
 [[nodiscard]] std::string_view describe(KmsErrc code);
-// status_of is the HTTP status: 400, or 500 for internal and key_unavailable and 503 for
-// dependency_timeout: the faults that are not the caller's, which clients retry.
+// status_of is the HTTP status: 400, or 500 for internal and 503 for dependency_timeout: the faults
+// that are not the caller's, which clients retry.
 [[nodiscard]] int status_of(KmsErrc code);
 
 }  // namespace casemate::kms

@@ -54,7 +54,6 @@ TEST(KmsError, EachHasANameOfItsOwn) {
 
 TEST(KmsError, FaultsOfTheServiceAreNotTheCallers) {
     EXPECT_EQ(status_of(KmsErrc::internal), 500);
-    EXPECT_EQ(status_of(KmsErrc::key_unavailable), 500);
     EXPECT_EQ(status_of(KmsErrc::dependency_timeout), 503);
     EXPECT_EQ(status_of(KmsErrc::not_found), 400);
     EXPECT_EQ(status_of(KmsErrc::access_denied), 400);

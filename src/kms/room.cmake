@@ -11,3 +11,10 @@ add_room(kms DEPENDS casemate_base casemate_codec casemate_crypto casemate_http 
     casemate_sigv4 casemate_attestation Boost::json OpenSSL::SSL PkgConfig::SQLITE PkgConfig::LIBPQ
     CLI11::CLI11 PkgConfig::YAML_CPP)
 target_compile_definitions(casemate_kms PRIVATE CASEMATE_VERSION="${PROJECT_VERSION}")
+if(TARGET kms_tests)
+    # The operations once more, over PostgreSQL; each by itself, over SQLite, is a test of the room.
+    add_test(NAME kms.operations_on_postgresql COMMAND kms_tests --gtest_brief=1
+        "--gtest_filter=Access*:Agreement*:Aliases*:Cipher*:CreateKey*:DataKey*:Generat*:Grant*:Import*:Key*:Mac*:Policies*:PublicKey*:Recipient*:Rotation*:Session*:Signing*:Tags*:Upkeep*")
+    set_tests_properties(kms.operations_on_postgresql PROPERTIES LABELS unit TIMEOUT 600
+        SKIP_REGULAR_EXPRESSION "SKIPPED: " ENVIRONMENT CASEMATE_KMS_TEST_STORE=postgresql)
+endif()

@@ -179,7 +179,7 @@ Result<> check_signature(const Authorization& authorization, const CanonicalHead
     return {};
 }
 
-// ReadRequest: a request taken apart, of a right form, for here and for now.
+// ReadRequest: a request taken apart, of a right form, for this service at this time.
 struct ReadRequest {
     CanonicalTarget target;
     CanonicalHeaders headers;

@@ -6,10 +6,13 @@ import pathlib
 import re
 import shutil
 import subprocess
-import tempfile
+import sys
 import unittest
 
-BINARY_DIR = pathlib.Path(os.environ["CASEMATE_BINARY_DIR"])
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+from installed import Installed, run  # noqa: E402
+
 HERE = pathlib.Path(__file__).parent
 FUNCTIONS = {"nsm_lib_init", "nsm_lib_exit", "nsm_extend_pcr", "nsm_describe_pcr", "nsm_lock_pcr",
              "nsm_lock_pcrs", "nsm_get_description", "nsm_get_attestation_doc", "nsm_get_random"}
@@ -17,27 +20,9 @@ C, CPP = HERE / "nsm_program.c", HERE / "nsm_program.cpp"
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 
 
-def run(*command, **options):
-    return subprocess.run([*map(str, command)], check=True, capture_output=True, text=True,
-                          **options).stdout
+class Link(Installed):
 
-
-class Link(unittest.TestCase):
-
-    @classmethod
-    def setUpClass(cls):
-        directory = tempfile.TemporaryDirectory(prefix="casemate-link.")
-        cls.addClassCleanup(directory.cleanup)
-        cls.directory = pathlib.Path(directory.name)
-        run("cmake", "--install", BINARY_DIR, "--component", "guest", "--prefix",
-            cls.directory / "first")
-        # The tree may be moved.
-        cls.prefix = cls.directory / "second"
-        shutil.move(cls.directory / "first", cls.prefix)
-        cls.library, = cls.prefix.rglob("libnsm.a")
-        cls.libraries = cls.library.parent
-        cls.environment = {**os.environ, "PKG_CONFIG_PATH": str(cls.libraries / "pkgconfig"),
-                           "LD_LIBRARY_PATH": str(cls.libraries)}
+    library = "libnsm.a"
 
     def flags(self, *which):
         return run("pkg-config", *which, "libnsm", env=self.environment).split()

@@ -4,10 +4,13 @@ import os
 import pathlib
 import shutil
 import subprocess
-import tempfile
+import sys
 import unittest
 
-BINARY_DIR = pathlib.Path(os.environ["CASEMATE_BINARY_DIR"])
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+from installed import Installed, run  # noqa: E402
+
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 C_PROGRAM = r"""
 #include <casemate/kms.h>
@@ -47,27 +50,9 @@ int main() {
 """
 
 
-def run(*command, **options):
-    return subprocess.run([*map(str, command)], check=True, capture_output=True, text=True,
-                          **options).stdout
+class Link(Installed):
 
-
-class Link(unittest.TestCase):
-
-    @classmethod
-    def setUpClass(cls):
-        directory = tempfile.TemporaryDirectory(prefix="casemate-link.")
-        cls.addClassCleanup(directory.cleanup)
-        cls.directory = pathlib.Path(directory.name)
-        run("cmake", "--install", BINARY_DIR, "--component", "guest", "--prefix",
-            cls.directory / "first")
-        # The tree may be moved.
-        cls.prefix = cls.directory / "second"
-        shutil.move(cls.directory / "first", cls.prefix)
-        cls.library, = cls.prefix.rglob("libcasemate-kms.so.0")
-        cls.environment = {**os.environ,
-                           "PKG_CONFIG_PATH": str(cls.library.parent / "pkgconfig"),
-                           "LD_LIBRARY_PATH": str(cls.library.parent)}
+    library = "libcasemate-kms.so.0"
 
     def compiled(self, compiler, standard, text):
         source = self.directory / ("program.c" if standard.startswith("c1") else "program.cpp")

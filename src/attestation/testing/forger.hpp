@@ -24,6 +24,7 @@
 #include "codec/cose.hpp"
 #include "crypto/certificate.hpp"
 #include "crypto/der.hpp"
+#include "crypto/der_writer.hpp"
 #include "crypto/issue.hpp"
 
 namespace casemate::attestation::forger {
@@ -60,21 +61,11 @@ inline const crypto::PrivateKey& key_of(std::size_t position,
     return found->second;
 }
 
-// --- DER, written by hand ---
+// --- DER ---
 
 inline Bytes tlv(std::uint8_t tag, ByteView content) {
-    Bytes out{tag};
-    ByteWriter writer(out);
-    if (content.size() < 0x80) {
-        writer.put_u8(static_cast<std::uint8_t>(content.size()));
-    } else if (content.size() < 0x100) {
-        writer.put_u8(0x81);
-        writer.put_u8(static_cast<std::uint8_t>(content.size()));
-    } else {
-        writer.put_u8(0x82);
-        writer.put_be(static_cast<std::uint16_t>(content.size()));
-    }
-    writer.put_bytes(content);
+    Bytes out;
+    crypto::der::append_element(out, tag, content);
     return out;
 }
 

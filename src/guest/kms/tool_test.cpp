@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "base/collected_for_test.hpp"
 #include "guest/kms/json.hpp"
 #include "guest/kms/stand_in_service_for_test.hpp"
 #include "guest/kms/tool_arguments.hpp"
@@ -21,28 +22,6 @@ struct Said {
     int status = -1;
     std::string out;
     std::string err;
-};
-
-// Collected: a stream into memory.
-class Collected {
-public:
-    Collected() : stream_(open_memstream(&text_, &size_)) {}
-    ~Collected() {
-        std::fclose(stream_);
-        std::free(text_);
-    }
-    Collected(const Collected&) = delete;
-    Collected& operator=(const Collected&) = delete;
-    [[nodiscard]] std::FILE* stream() const { return stream_; }
-    [[nodiscard]] std::string text() const {
-        std::fflush(stream_);
-        return {text_, size_};
-    }
-
-private:
-    char* text_ = nullptr;
-    std::size_t size_ = 0;
-    std::FILE* stream_;
 };
 
 using Words = std::vector<std::string>;

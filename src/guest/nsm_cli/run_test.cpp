@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "base/collected_for_test.hpp"
 #include "base/file.hpp"
 #include "base/temporary_directory.hpp"
 #include "crypto/digest.hpp"
@@ -23,28 +24,6 @@ struct Said {
     Status status;
     std::string out;
     std::string err;
-};
-
-// Collected: a stream into memory.
-class Collected {
-public:
-    Collected() : stream_(open_memstream(&text_, &size_)) {}
-    ~Collected() {
-        std::fclose(stream_);
-        std::free(text_);
-    }
-    Collected(const Collected&) = delete;
-    Collected& operator=(const Collected&) = delete;
-    [[nodiscard]] std::FILE* stream() const { return stream_; }
-    [[nodiscard]] std::string text() const {
-        std::fflush(stream_);
-        return {text_, size_};
-    }
-
-private:
-    char* text_ = nullptr;
-    std::size_t size_ = 0;
-    std::FILE* stream_;
 };
 
 Said call(std::initializer_list<std::string_view> arguments) {

@@ -201,6 +201,51 @@ TEST_F(AccessTest, ASessionsPolicyOnlyNarrows) {
     EXPECT_EQ(call_.notes.decision, "explicit deny: session policy, statement 2 (Never)");
 }
 
+// Each condition key as a policy sees it: with the value it has, and with another.
+TEST_F(AccessTest, ConditionsAreAboutTheCallItsCallerAndItsKey) {
+    struct Case {
+        std::string_view key;
+        std::string_view operation;
+        std::string_view right;
+        std::string_view wrong;
+    };
+    const std::vector<Case> cases{
+        {"aws:SecureTransport", "Bool", "true", "false"},
+        {"aws:SourceIp", "IpAddress", "192.0.2.0/24", "198.51.100.0/24"},
+        {"aws:CurrentTime", "DateGreaterThan", "2020-01-01T00:00:00Z", "2200-01-01T00:00:00Z"},
+        {"aws:EpochTime", "NumericGreaterThan", "1577836800", "7258118400"},
+        {"aws:PrincipalAccount", "StringEquals", "111122223333", "999999999999"},
+        {"aws:PrincipalType", "StringEquals", "User", "AssumedRole"},
+        {"aws:username", "StringEquals", "alice", "bob"},
+        {"kms:CallerAccount", "StringEquals", "111122223333", "999999999999"},
+        {"kms:RequestAlias", "StringEquals", "alias/app", "alias/other"},
+        {"kms:KeySpec", "StringEquals", "SYMMETRIC_DEFAULT", "RSA_2048"},
+        {"kms:KeyUsage", "StringEquals", "ENCRYPT_DECRYPT", "SIGN_VERIFY"},
+        {"kms:KeyOrigin", "StringEquals", "AWS_KMS", "EXTERNAL"},
+        {"kms:MultiRegion", "Bool", "false", "true"},
+    };
+    for (const Case& c : cases) {
+        for (const bool right : {true, false}) {
+            const Key key = store_key(
+                service_, allowing(kAlice, R"({")" + std::string(c.operation) + R"(":{")" +
+                                               std::string(c.key) + R"(":")" +
+                                               std::string(right ? c.right : c.wrong) + R"("}})"));
+            const Alias app{std::string(kTestAccount), "alias/app", key.id, service_.now(),
+                            service_.now()};
+            ASSERT_TRUE(service_.repository().create_alias(app));
+            Call call = service_.call("Decrypt", "{}");
+            call.secure = true;
+            call.source_address = "192.0.2.7";
+            const NamedKey named = service_.keyring().find("alias/app", call.caller).value();
+            Asked asked;
+            asked.action = "Decrypt";
+            asked.key = &named;
+            EXPECT_EQ(permit(service_.core(), call, asked).ok(), right) << c.key;
+            ASSERT_TRUE(service_.repository().delete_alias(app));
+        }
+    }
+}
+
 TEST_F(AccessTest, KeysAreFoundByTheirNames) {
     const Key key = store_key(service_, allowing(kRoot));
     const Caller alice = CoreForTest::caller();

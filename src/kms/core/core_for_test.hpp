@@ -1,8 +1,12 @@
-// For tests: a whole service without its front, over SQLite in a directory of its own.
+// For tests: a whole service without its front, over a store of its own: SQLite in its directory,
+// or, with CASEMATE_KMS_TEST_STORE=postgresql, a database of a PostgreSQL server that this process
+// starts.
 #pragma once
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,11 +16,32 @@
 #include "base/temporary_directory.hpp"
 #include "kms/core/core.hpp"
 #include "kms/operations/operation.hpp"
+#include "kms/store/postgresql_for_test.hpp"
 
 namespace casemate::kms {
 
 inline constexpr std::string_view kTestRegion = "eu-central-1";
 inline constexpr std::string_view kTestAccount = "111122223333";
+
+// database_for_test makes an empty database of the process's own PostgreSQL server.
+inline std::string database_for_test() {
+    if (!PostgresqlForTest::binaries()) {
+        std::fputs("SKIPPED: PostgreSQL is not installed\n", stdout);
+        std::exit(1);
+    }
+    static const std::unique_ptr<PostgresqlForTest> server = PostgresqlForTest::start().value();
+    static int count = 0;
+    const std::string name = "test" + std::to_string(++count);
+    EXPECT_TRUE(open_postgresql(server->url()).value()->run("CREATE DATABASE " + name));
+    return server->url_of(name);
+}
+
+// store_for_test gives a place for Repository::open.
+inline std::string store_for_test(const std::string& directory) {
+    const char* kind = std::getenv("CASEMATE_KMS_TEST_STORE");
+    return kind != nullptr && std::string_view(kind) == "postgresql" ? database_for_test()
+                                                                     : directory + "/kms";
+}
 
 // CoreForTest: documents of the forger's hierarchy are trusted, at the forger's time.
 class CoreForTest {
@@ -26,7 +51,7 @@ public:
                                                            attestation::Isolation::kvm,
                                                            attestation::Isolation::software}})
         : directory_(TemporaryDirectory::create().value()),
-          repository_(Repository::open(directory_.path() + "/kms").value()),
+          repository_(Repository::open(store_for_test(directory_.path())).value()),
           vault_(Vault::open(directory_.path() + "/kms").value()),
           keyring_(*repository_, vault_, std::string(kTestRegion)),
           trust_(with_roots(std::move(rules))),

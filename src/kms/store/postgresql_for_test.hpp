@@ -81,12 +81,14 @@ public:
         }
     }
 
-    [[nodiscard]] std::string url() const {
+    [[nodiscard]] std::string url() const { return url_of("postgres"); }
+    // url_of names a database of the server's.
+    [[nodiscard]] std::string url_of(const std::string& database) const {
         std::string host;
         for (const char letter : directory_.path()) {
             host += letter == '/' ? "%2F" : std::string(1, letter);
         }
-        return "postgresql:///postgres?user=casemate&host=" + host;
+        return "postgresql:///" + database + "?user=casemate&host=" + host;
     }
 
 private:

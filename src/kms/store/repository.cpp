@@ -476,11 +476,6 @@ Result<Alias> Repository::alias(std::string_view account, std::string_view name)
     return read_one<Alias>(found.rows, "the alias", name);
 }
 
-Result<Key> Repository::key_of_alias(std::string_view account, std::string_view name) {
-    CASEMATE_TRY(const Outcome found, run(sql::kKeyOfAlias, {text(account), text(name)}));
-    return read_one<Key>(found.rows, "the alias", name);
-}
-
 Result<Page<Alias>> Repository::alias_page(std::string_view account, std::string_view after,
                                            std::size_t limit) {
     CASEMATE_TRY(Outcome found,

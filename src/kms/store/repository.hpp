@@ -116,7 +116,6 @@ public:
     [[nodiscard]] Result<> delete_alias(const Alias& before);
     // alias gives an account's. Errors: not_found.
     [[nodiscard]] Result<Alias> alias(std::string_view account, std::string_view name);
-    [[nodiscard]] Result<Key> key_of_alias(std::string_view account, std::string_view name);
     // Lists by name, of an account or of a key.
     [[nodiscard]] Result<Page<Alias>> alias_page(std::string_view account, std::string_view after,
                                                  std::size_t limit);

@@ -128,10 +128,6 @@ inline constexpr std::string_view kMaterialPage =
     " FROM kms_materials WHERE (key_id, id) > ($1, $2) ORDER BY key_id, id LIMIT $3";
 inline constexpr std::string_view kAlias =
     "SELECT " CASEMATE_ALIAS_COLUMNS " FROM kms_aliases WHERE account = $1 AND name = $2";
-inline constexpr std::string_view kKeyOfAlias =
-    "SELECT " CASEMATE_KEY_COLUMNS
-    " FROM kms_keys WHERE id = "
-    "(SELECT key_id FROM kms_aliases WHERE account = $1 AND name = $2)";
 inline constexpr std::string_view kAliasPage =
     "SELECT " CASEMATE_ALIAS_COLUMNS
     " FROM kms_aliases WHERE account = $1 AND name > $2 ORDER BY name LIMIT $3";
@@ -185,7 +181,6 @@ inline constexpr std::array kFinding = {
     kKeyMaterials,
     kMaterialPage,
     kAlias,
-    kKeyOfAlias,
     kAliasPage,
     kAliasPageOf,
     kGrant,
