@@ -2,7 +2,7 @@
 # room.cmake, which calls add_room.
 find_package(Threads REQUIRED)
 
-foreach(room base codec crypto http jail policy sigv4 eif image machine virtio vmm nsm attestation
+foreach(room base codec crypto http jail policy sigv4 kms_client eif image machine virtio vmm nsm attestation
         attestation_library authority kms softhost enclave guest cli)
     if(EXISTS ${CMAKE_SOURCE_DIR}/src/${room}/room.cmake)
         include(${CMAKE_SOURCE_DIR}/src/${room}/room.cmake)

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/bytes.hpp"
-#include "guest/kms/address.hpp"
-#include "guest/kms/json.hpp"
+#include "kms_client/address.hpp"
+#include "kms_client/json.hpp"
 
 namespace {
 

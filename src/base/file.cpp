@@ -4,11 +4,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 #include "base/os_error.hpp"
 
 namespace casemate {
+
+namespace {
+
+// Where linkat finds a file that has no name (open(2), O_TMPFILE).
+constexpr const char* kDescriptors = "/proc/self/fd/";
+// More names than killed processes of one number can have left.
+constexpr int kNameAttempts = 100;
+
+std::string directory_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
+// open_unnamed gives nothing where the file system has no such files, or they could not be named.
+UniqueFd open_unnamed(const std::string& directory) {
+    if (::access(kDescriptors, X_OK) != 0) {
+        return {};
+    }
+    return UniqueFd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+}
+
+}  // namespace
 
 Result<Bytes> read_file(const std::string& path, std::uint64_t limit) {
     CASEMATE_TRY(const UniqueFd fd, open_file(path, O_RDONLY));
@@ -42,28 +65,54 @@ Result<> write_file_atomically(const std::string& path, ByteView bytes, unsigned
 }
 
 Result<FileAside> FileAside::create(const std::string& path, unsigned mode) {
-    std::string aside = path + ".XXXXXX";
-    UniqueFd fd(::mkostemp(aside.data(), O_CLOEXEC));
+    // A file without a name is gone with its process, also where that is killed.
+    UniqueFd fd = open_unnamed(directory_of(path));
+    std::string aside;
     if (!fd.valid()) {
-        return os_error("create a file beside " + path);
+        aside = path + ".XXXXXX";
+        fd = UniqueFd(::mkostemp(aside.data(), O_CLOEXEC));
+        if (!fd.valid()) {
+            return os_error("create a file beside " + path);
+        }
     }
     FileAside file(path, aside, std::move(fd));
     if (::fchmod(file.fd(), mode) != 0) {
-        return os_error("set the mode of " + aside);
+        return os_error("set the mode of a file beside " + path);
     }
     return file;
 }
 
 FileAside::~FileAside() {
-    if (fd_.valid()) {
+    if (fd_.valid() && !aside_.empty()) {
         ::unlink(aside_.c_str());
     }
+}
+
+Result<> FileAside::name() {
+    if (!aside_.empty()) {
+        return {};
+    }
+    const std::string self = kDescriptors + std::to_string(fd_.get());
+    for (int attempt = 0; attempt < kNameAttempts; ++attempt) {
+        const std::string aside =
+            path_ + "." + std::to_string(::getpid()) + "-" + std::to_string(attempt);
+        if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, aside.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+            aside_ = aside;
+            return {};
+        }
+        if (errno != EEXIST) {
+            break;
+        }
+    }
+    return os_error("name a file beside " + path_);
 }
 
 Result<> FileAside::commit() {
     if (::fsync(fd_.get()) != 0) {
         return os_error("write " + path_ + " to disk");
     }
+    // Only rename can take a file's place, and it wants a name.
+    CASEMATE_CHECK(name());
     if (::rename(aside_.c_str(), path_.c_str()) != 0) {
         return os_error("rename to " + path_);
     }

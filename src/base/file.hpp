@@ -19,7 +19,8 @@ namespace casemate {
                                              unsigned mode = 0600);
 
 // FileAside is a file being written beside its final path, for output too large for memory. It
-// disappears unless committed.
+// disappears unless committed, also when the process is killed: where the file system can do that,
+// it has no name until then.
 class FileAside {
 public:
     // create makes the file in path's directory, so that the rename can't cross file systems.
@@ -38,8 +39,10 @@ public:
 private:
     FileAside(std::string path, std::string aside, UniqueFd fd)
         : path_(std::move(path)), aside_(std::move(aside)), fd_(std::move(fd)) {}
+    [[nodiscard]] Result<> name();
 
     std::string path_;
+    // aside_ is the name until commit; empty while there is none.
     std::string aside_;
     UniqueFd fd_;
 };

@@ -2,21 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 
-#include "base/file.hpp"
 #include "codec/base64.hpp"
-#include "http/client.hpp"
 #include "http/wire.hpp"
 
 namespace casemate::kms_client {
 
 namespace {
 
-// More than any answer of KMS has.
-constexpr std::size_t kMaxAnswer = std::size_t{4} << 20U;
-constexpr std::uint64_t kMaxCaFile = std::uint64_t{4} << 20U;
-constexpr std::size_t kMaxRegion = 64;
 constexpr std::size_t kMaxOperation = 64;
 
 // Attested: an operation that takes a Recipient (formats.md 8.1), and the member of its answer that
@@ -40,85 +33,11 @@ const Attested* attested(std::string_view operation) {
     return found != kAttested.end() ? found : nullptr;
 }
 
-bool is_region(std::string_view text) {
-    return !text.empty() && text.size() <= kMaxRegion &&
-           text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
-}
-
 bool is_operation(std::string_view text) {
     return !text.empty() && text.size() <= kMaxOperation &&
            std::all_of(text.begin(), text.end(), [](char letter) {
                return (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z');
            });
-}
-
-// as_our_own makes a reason of this room of one of HTTP's.
-Error as_our_own(const Error& error) {
-    ClientErrc code = ClientErrc::not_connected;
-    switch (error.code_as<http::HttpErrc>().value_or(http::HttpErrc::connection_lost)) {
-        case http::HttpErrc::bad_message:
-        case http::HttpErrc::too_large:
-            code = ClientErrc::bad_answer;
-            break;
-        case http::HttpErrc::timed_out:
-            code = ClientErrc::timed_out;
-            break;
-        case http::HttpErrc::tls_failure:
-            code = ClientErrc::untrusted_server;
-            break;
-        case http::HttpErrc::bad_argument:
-            code = ClientErrc::bad_argument;
-            break;
-        case http::HttpErrc::connection_lost:
-        case http::HttpErrc::closed_before_response:
-        case http::HttpErrc::cannot_listen:
-            break;
-    }
-    return {code, error.message()};
-}
-
-// printable is what may go to a terminal or a log.
-std::string printable(std::string_view text) {
-    std::string out(text);
-    std::replace_if(
-        out.begin(), out.end(),
-        [](char letter) {
-            const auto byte = static_cast<unsigned char>(letter);
-            return byte < 0x20 || byte == 0x7f;
-        },
-        ' ');
-    return out;
-}
-
-// exception_of takes the name out of "com.amazonaws.kms#NotFoundException:http://…".
-std::string exception_of(std::string_view type) {
-    type = type.substr(0, type.find(':'));
-    const std::size_t hash = type.rfind('#');
-    return printable(hash == type.npos ? type : type.substr(hash + 1));
-}
-
-std::string header_of(const http::Response& response, std::string_view name) {
-    const std::string* const value = http::find_header(response.headers, name);
-    return value != nullptr ? printable(*value) : std::string();
-}
-
-// refusal_of reads the answer of an operation that KMS refused.
-Failure refusal_of(const http::Response& response) {
-    Failure failure{"", "", response.status, header_of(response, "x-amzn-requestid")};
-    if (const auto fields = Fields::parse(response.body)) {
-        const auto lower = fields->text("message");
-        failure.type = exception_of(fields->text("__type").value_or(""));
-        failure.message = printable(lower ? *lower : fields->text("Message").value_or(""));
-    }
-    if (failure.type.empty()) {
-        failure.type = exception_of(header_of(response, "x-amzn-errortype"));
-    }
-    if (failure.type.empty()) {
-        failure.type = describe(ClientErrc::bad_answer);
-        failure.message = "expected an answer of KMS, found the HTTP status " +
-                          std::to_string(response.status) + " without an exception's name";
-    }
-    return failure;
 }
 
 // secret_of opens what is meant for this enclave, and refuses what anybody could read.
@@ -149,39 +68,9 @@ void put_common(ObjectWriter& request, const Parameters& parameters) {
 
 }  // namespace
 
-std::string host_of(std::string_view region) {
-    struct Suffix {
-        std::string_view prefix;
-        std::string_view suffix;
-    };
-    constexpr std::array kSuffixes{
-        Suffix{"cn-", "amazonaws.com.cn"},    Suffix{"eusc-", "amazonaws.eu"},
-        Suffix{"us-iso-", "c2s.ic.gov"},      Suffix{"us-isob-", "sc2s.sgov.gov"},
-        Suffix{"eu-isoe-", "cloud.adc-e.uk"}, Suffix{"us-isof-", "csp.hci.ic.gov"},
-    };
-    std::string_view suffix = "amazonaws.com";
-    for (const Suffix& one : kSuffixes) {
-        if (region.starts_with(one.prefix)) {
-            suffix = one.suffix;
-        }
-    }
-    return "kms." + std::string(region) + "." + std::string(suffix);
-}
-
-std::string default_ca_file() {
-    for (const char* const name : {"AWS_CA_BUNDLE", "SSL_CERT_FILE"}) {
-        const char* const value = std::getenv(name);
-        if (value != nullptr && *value != '\0') {
-            return value;
-        }
-    }
-    return "/etc/ssl/certs/ca-certificates.crt";
-}
-
-Client::Client(Options options, crypto::TlsClientContext tls, sigv4::Credential credential)
-    : options_(std::move(options)),
-      tls_(std::move(tls)),
-      recipient_(options_.attest ? options_.attest : security_module()),
+Client::Client(Service service, Attest attest, sigv4::Credential credential)
+    : service_(std::move(service)),
+      recipient_(std::move(attest)),
       credential_(std::make_shared<const sigv4::Credential>(std::move(credential))) {
 }
 
@@ -200,70 +89,18 @@ Result<std::unique_ptr<Client>> Client::create(Options options, sigv4::Credentia
     if (options.ca_file.empty()) {
         options.ca_file = default_ca_file();
     }
-    const auto pem = read_file(options.ca_file, kMaxCaFile);
-    if (!pem) {
-        return Error(
-            ClientErrc::bad_argument,
-            "expected the certificates that vouch for KMS, found: " + pem.error().message());
-    }
-    auto tls = crypto::TlsClientContext::from_pem(*pem);
-    if (!tls) {
-        return Error(ClientErrc::bad_argument, "expected certificates in PEM in " +
-                                                   options.ca_file +
-                                                   ", found: " + tls.error().message());
-    }
-    return std::unique_ptr<Client>(
-        new Client(std::move(options), std::move(tls).value(), std::move(credential)));
+    CASEMATE_TRY(auto tls, trust(options.ca_file));
+    Service service{std::move(options.region),  std::move(options.host), 0,
+                    std::move(options.address), std::move(tls),          options.timeout};
+    return std::unique_ptr<Client>(new Client(std::move(service),
+                                              options.attest ? options.attest : security_module(),
+                                              std::move(credential)));
 }
 
 void Client::set_credential(sigv4::Credential credential) {
     auto shared = std::make_shared<const sigv4::Credential>(std::move(credential));
     const std::lock_guard lock(mutex_);
     credential_.swap(shared);
-}
-
-Result<http::Response> Client::post(std::string_view operation, std::string body) const {
-    http::Request request{"POST", "/", {}, std::move(body), {}};
-    request.headers = {{"Host", options_.host},
-                       {"Content-Type", "application/x-amz-json-1.1"},
-                       {"X-Amz-Target", "TrentService." + std::string(operation)},
-                       {"User-Agent", "casemate-kms-client"}};
-    // Whatever happens, the body is not left behind.
-    const std::unique_ptr<std::string, void (*)(std::string*)> forgotten(
-        &request.body, [](std::string* text) { http::forget(*text); });
-    const auto connected = std::chrono::steady_clock::now() + options_.timeout;
-    CASEMATE_TRY(UniqueFd socket, connect_to(options_.address, connected));
-    http::ClientLimits limits;
-    limits.handshake = std::max(
-        std::chrono::ceil<std::chrono::milliseconds>(connected - std::chrono::steady_clock::now()),
-        std::chrono::milliseconds(1));
-    limits.exchange = options_.timeout;
-    limits.body_bytes = kMaxAnswer;
-    auto connection =
-        http::Connection::over(std::move(socket), http::TlsClient{tls_, options_.host}, limits);
-    if (!connection) {
-        return as_our_own(connection.error());
-    }
-
-    std::shared_ptr<const sigv4::Credential> credential;
-    {
-        const std::lock_guard lock(mutex_);
-        credential = credential_;
-    }
-    const auto now =
-        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    auto added =
-        sigv4::sign({request.method, request.target, request.headers, as_bytes(request.body)},
-                    *credential, {options_.region, "kms", now});
-    if (!added) {
-        return Error(ClientErrc::bad_argument, added.error().message());
-    }
-    std::move(added->begin(), added->end(), std::back_inserter(request.headers));
-    auto response = connection->exchange(request);
-    if (!response) {
-        return as_our_own(response.error());
-    }
-    return response;
 }
 
 Result<std::string> Client::addressed(std::string_view request) {
@@ -285,7 +122,12 @@ Outcome<Answer> Client::call(std::string_view operation, std::string_view reques
     } else {
         body = request;
     }
-    CASEMATE_TRY(http::Response response, post(operation, std::move(body)));
+    std::shared_ptr<const sigv4::Credential> credential;
+    {
+        const std::lock_guard lock(mutex_);
+        credential = credential_;
+    }
+    CASEMATE_TRY(http::Response response, post(service_, operation, std::move(body), *credential));
     if (response.status != 200) {
         return refusal_of(response);
     }
@@ -301,7 +143,7 @@ Outcome<Answer> Client::call(std::string_view operation, std::string_view reques
         secret = std::move(opened).value();
     }
     return Answer{std::move(secret), std::move(response.body), std::move(fields),
-                  header_of(response, "x-amzn-requestid")};
+                  request_id_of(response)};
 }
 
 Outcome<Answer> Client::ask(std::string_view operation, ObjectWriter& request) {

@@ -16,12 +16,11 @@
 
 #include "base/bytes.hpp"
 #include "base/secret.hpp"
-#include "crypto/tls.hpp"
-#include "guest/kms/address.hpp"
-#include "guest/kms/error.hpp"
-#include "guest/kms/json.hpp"
 #include "guest/kms/recipient.hpp"
-#include "http/message.hpp"
+#include "kms_client/address.hpp"
+#include "kms_client/error.hpp"
+#include "kms_client/exchange.hpp"
+#include "kms_client/json.hpp"
 #include "sigv4/sign.hpp"
 
 namespace casemate::kms_client {
@@ -41,13 +40,6 @@ struct Options {
     // attest: absent: security_module().
     Attest attest;
 };
-
-// host_of is the name of AWS's endpoint in a region: "kms.us-east-1.amazonaws.com".
-[[nodiscard]] std::string host_of(std::string_view region);
-
-// default_ca_file is the file that AWS_CA_BUNDLE, or else SSL_CERT_FILE, names in the environment,
-// or else where Debian has its certificates.
-[[nodiscard]] std::string default_ca_file();
 
 // Parameters: what operations may be told. Empty texts and 0 are left out of requests.
 struct Parameters {
@@ -106,16 +98,14 @@ public:
     [[nodiscard]] Outcome<Answer> call(std::string_view operation, std::string_view request);
 
 private:
-    Client(Options options, crypto::TlsClientContext tls, sigv4::Credential credential);
+    Client(Service service, Attest attest, sigv4::Credential credential);
 
     [[nodiscard]] Outcome<Answer> ask(std::string_view operation, ObjectWriter& request);
     [[nodiscard]] Outcome<Answer> ask_for(std::size_t size, std::string_view operation,
                                           ObjectWriter& request);
     [[nodiscard]] Result<std::string> addressed(std::string_view request);
-    [[nodiscard]] Result<http::Response> post(std::string_view operation, std::string body) const;
 
-    Options options_;
-    crypto::TlsClientContext tls_;
+    Service service_;
     Recipient recipient_;
     mutable std::mutex mutex_;
     std::shared_ptr<const sigv4::Credential> credential_;

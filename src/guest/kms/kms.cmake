@@ -1,8 +1,7 @@
 # The client of KMS: a room of its own, for it has exceptions, OpenSSL and Boost beneath it.
-find_package(Boost 1.81 REQUIRED COMPONENTS json)
 add_room(guest_kms PIC DIRECTORY guest/kms
-    DEPENDS casemate_base casemate_codec casemate_crypto casemate_http casemate_sigv4 nsm_static
-        Boost::json
+    DEPENDS casemate_base casemate_codec casemate_crypto casemate_http casemate_sigv4 casemate_kms_client
+        nsm_static
     TEST_DEPENDS casemate_attestation OpenSSL::SSL)
 target_include_directories(casemate_guest_kms PUBLIC ${CMAKE_SOURCE_DIR}/include)
 target_compile_definitions(casemate_guest_kms PRIVATE CASEMATE_VERSION="${PROJECT_VERSION}")
@@ -13,7 +12,7 @@ find_library(CASEMATE_STATIC_SSL libssl.a REQUIRED)
 find_library(CASEMATE_STATIC_CRYPTO libcrypto.a REQUIRED)
 find_library(CASEMATE_STATIC_JSON libboost_json.a REQUIRED)
 find_library(CASEMATE_STATIC_CONTAINER libboost_container.a REQUIRED)
-set(KMS_ROOMS casemate_guest_kms casemate_http casemate_sigv4 casemate_crypto casemate_codec
+set(KMS_ROOMS casemate_guest_kms casemate_kms_client casemate_http casemate_sigv4 casemate_crypto casemate_codec
     casemate_base nsm_static)
 set(KMS_ARCHIVES)
 foreach(room ${KMS_ROOMS})

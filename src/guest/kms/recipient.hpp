@@ -10,7 +10,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "crypto/rsa.hpp"
-#include "guest/kms/error.hpp"
+#include "kms_client/error.hpp"
 
 namespace casemate::kms_client {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "guest/kms/error.hpp"
+#include "kms_client/error.hpp"
 
 namespace casemate::kms_client {
 

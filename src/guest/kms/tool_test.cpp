@@ -6,9 +6,9 @@
 #include <map>
 
 #include "base/collected_for_test.hpp"
-#include "guest/kms/json.hpp"
 #include "guest/kms/stand_in_service_for_test.hpp"
 #include "guest/kms/tool_arguments.hpp"
+#include "kms_client/json.hpp"
 
 namespace casemate::kms_client {
 namespace {

@@ -1,4 +1,4 @@
-#include "guest/kms/json.hpp"
+#include "kms_client/json.hpp"
 
 #include <algorithm>
 #include <array>

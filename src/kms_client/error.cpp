@@ -1,4 +1,4 @@
-#include "guest/kms/error.hpp"
+#include "kms_client/error.hpp"
 
 namespace casemate::kms_client {
 

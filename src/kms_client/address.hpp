@@ -9,7 +9,7 @@
 
 #include "base/fd.hpp"
 #include "base/result.hpp"
-#include "guest/kms/error.hpp"
+#include "kms_client/error.hpp"
 
 namespace casemate::kms_client {
 

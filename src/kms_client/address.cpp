@@ -1,4 +1,4 @@
-#include "guest/kms/address.hpp"
+#include "kms_client/address.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -11,7 +11,7 @@
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
-#include "guest/kms/error.hpp"
+#include "kms_client/error.hpp"
 
 namespace casemate::kms_client {
 
