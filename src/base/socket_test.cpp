@@ -1,5 +1,6 @@
 #include "base/socket.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
@@ -74,11 +75,34 @@ TEST(FileAside, LeavesNothingUnlessCommitted) {
     const std::string path = directory->path() + "/file";
     { ASSERT_TRUE(FileAside::create(path).ok()); }
     EXPECT_TRUE(std::filesystem::is_empty(directory->path()));
+    ASSERT_TRUE(write_file_atomically(path, as_bytes("old")).ok());
+    {
+        auto aside = FileAside::create(path, 0640);
+        ASSERT_TRUE(aside.ok());
+        ASSERT_TRUE(write_all(aside->fd(), as_bytes("new")).ok());
+        EXPECT_EQ(as_text(read_file(path, 9).value()), "old");
+        ASSERT_TRUE(aside->commit().ok());
+    }
+    EXPECT_EQ(as_text(read_file(path, 9).value()), "new");
+    EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms(0640));
+    std::filesystem::remove(path);
     ASSERT_TRUE(write_file_atomically(path, as_bytes("whole")).ok());
     const auto read = read_file(path, 5);
     ASSERT_TRUE(read.ok());
     EXPECT_EQ(as_text(*read), "whole");
     EXPECT_TRUE(read_file(path, 4).error().is(static_cast<Errno>(EFBIG)));
+}
+
+TEST(FileAside, HasNoNameWhileItIsWritten) {
+    const auto directory = TemporaryDirectory::create();
+    ASSERT_TRUE(directory.ok());
+    if (!UniqueFd(::open(directory->path().c_str(), O_TMPFILE | O_RDWR, 0600)).valid()) {
+        GTEST_SKIP() << "SKIPPED: the file system has no files without names";
+    }
+    // Whoever is killed here leaves nothing.
+    const auto aside = FileAside::create(directory->path() + "/file");
+    ASSERT_TRUE(aside.ok());
+    EXPECT_TRUE(std::filesystem::is_empty(directory->path()));
 }
 
 }  // namespace
