@@ -24,7 +24,8 @@ json::object write(const Descriptor& descriptor) {
     object["digest"] = digest_text(descriptor.digest);
     object["size"] = descriptor.size;
     object["platform"] = {{"os", descriptor.operating_system},
-                          {"architecture", descriptor.architecture}};
+                          {"architecture", descriptor.architecture},
+                          {"variant", descriptor.variant}};
     object["annotations"] = {{"org.opencontainers.image.ref.name", descriptor.tag}};
     return object;
 }

@@ -70,18 +70,38 @@ Result<Context> make_for(const std::vector<Certificate>& chain, EVP_PKEY* key) {
     return context;
 }
 
-}  // namespace
+Context make_client_context() {
+    Context context = make_context(TLS_client_method());
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+    return context;
+}
 
-Result<TlsClientContext> TlsClientContext::from_pem(ByteView authorities) {
+Result<> trust(SSL_CTX* context, ByteView authorities) {
     CASEMATE_TRY(const std::vector<Certificate> certificates,
                  Certificate::all_from_pem(authorities));
-    Context context = make_context(TLS_client_method());
-    X509_STORE* const store = SSL_CTX_get_cert_store(context.get());
+    X509_STORE* const store = SSL_CTX_get_cert_store(context);
     for (const Certificate& one : certificates) {
         CASEMATE_TRY(const auto certificate, decode(one));
         require(X509_STORE_add_cert(store, certificate.get()) == 1, "trust an authority");
     }
-    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+    return {};
+}
+
+}  // namespace
+
+Result<TlsClientContext> TlsClientContext::from_pem(ByteView authorities) {
+    Context context = make_client_context();
+    CASEMATE_CHECK(trust(context.get(), authorities));
+    return TlsClientContext(std::move(context));
+}
+
+Result<TlsClientContext> TlsClientContext::with_system_authorities(ByteView more) {
+    Context context = make_client_context();
+    require(SSL_CTX_set_default_verify_paths(context.get()) == 1,
+            "find the system's certificate authorities");
+    if (!more.empty()) {
+        CASEMATE_CHECK(trust(context.get(), more));
+    }
     return TlsClientContext(std::move(context));
 }
 

@@ -76,14 +76,18 @@ private:
     std::shared_ptr<ssl_ctx_st> context_;
 };
 
-// TlsClientContext: whom a client trusts, and the same rules as TlsServerContext's. No certificate
-// of the system is trusted. Which host the certificate must be for is each connection's own. Cheap
-// to copy (shared, immutable) and safe to use from several threads.
+// TlsClientContext: whom a client trusts, and the same rules as TlsServerContext's. Which host the
+// certificate must be for is each connection's own. Cheap to copy (shared, immutable) and safe to
+// use from several threads.
 class TlsClientContext {
 public:
-    // from_pem takes the certificates of the authorities in PEM, at least one. Errors: CryptoErrc
-    // bad_encoding.
+    // from_pem takes the certificates of the authorities in PEM, at least one. No certificate of
+    // the system is trusted. Errors: CryptoErrc bad_encoding.
     [[nodiscard]] static Result<TlsClientContext> from_pem(ByteView authorities);
+    // with_system_authorities trusts those of the system as well, which OpenSSL finds
+    // (SSL_CERT_FILE and SSL_CERT_DIR change where); more may be empty. Errors: CryptoErrc
+    // bad_encoding.
+    [[nodiscard]] static Result<TlsClientContext> with_system_authorities(ByteView more);
 
     // native_handle: as TlsServerContext's.
     [[nodiscard]] ssl_ctx_st* native_handle() const { return context_.get(); }

@@ -109,6 +109,7 @@ Result<Descriptor> parse_descriptor(const json::value* value, const std::string&
         CASEMATE_TRY(const json::object* members, as_object(platform, "platform"));
         CASEMATE_TRY(descriptor.operating_system, text_of(*members, "os"));
         CASEMATE_TRY(descriptor.architecture, text_of(*members, "architecture"));
+        CASEMATE_TRY(descriptor.variant, text_of(*members, "variant"));
     }
     if (const json::value* notes = member(*object, "annotations"); notes != nullptr) {
         CASEMATE_TRY(const json::object* members, as_object(notes, "annotations"));

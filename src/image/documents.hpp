@@ -22,9 +22,10 @@ struct Descriptor {
     std::string media_type;
     crypto::Digest256 digest{};
     std::uint64_t size = 0;
-    // operating_system and architecture are empty when the descriptor has no platform.
+    // operating_system, architecture and variant are empty when the descriptor does not say.
     std::string operating_system;
     std::string architecture;
+    std::string variant;
     // tag: annotation org.opencontainers.image.ref.name, or empty.
     std::string tag;
 

@@ -37,19 +37,37 @@ std::string blob_name(const Descriptor& descriptor) {
     return "blobs/sha256/" + to_hex(descriptor.digest);
 }
 
-// find_blob checks the size; the digest is for who reads it.
-Result<Content> find_blob(Container& container, const Descriptor& descriptor) {
-    CASEMATE_TRY(Content file, container.find(blob_name(descriptor)));
-    if (file.size != descriptor.size) {
-        return Error(ImageErrc::wrong_digest,
-                     "expected " + std::to_string(descriptor.size) + " bytes in blob " +
-                         digest_text(descriptor.digest) + ", found " + std::to_string(file.size));
-    }
-    return file;
-}
+// ContainerBlobs: the blobs of an OCI layout.
+class ContainerBlobs final : public BlobSource {
+public:
+    explicit ContainerBlobs(Container& container) : container_(&container) {}
 
-Result<Bytes> read_blob(Container& container, const Descriptor& descriptor) {
-    CASEMATE_TRY(const Content file, find_blob(container, descriptor));
+    Result<Content> find(const Descriptor& descriptor) override {
+        CASEMATE_TRY(Content file, container_->find(blob_name(descriptor)));
+        if (file.size != descriptor.size) {
+            return Error(ImageErrc::wrong_digest, "expected " + std::to_string(descriptor.size) +
+                                                      " bytes in blob " +
+                                                      digest_text(descriptor.digest) + ", found " +
+                                                      std::to_string(file.size));
+        }
+        return file;
+    }
+
+    Result<std::vector<Content>> find_layers(const std::vector<Descriptor>& layers) override {
+        std::vector<Content> files;
+        for (const Descriptor& layer : layers) {
+            CASEMATE_TRY(Content file, find(layer));
+            files.push_back(std::move(file));
+        }
+        return files;
+    }
+
+private:
+    Container* container_;
+};
+
+Result<Bytes> read_blob(BlobSource& blobs, const Descriptor& descriptor) {
+    CASEMATE_TRY(const Content file, blobs.find(descriptor));
     CASEMATE_TRY(Bytes bytes, read_document(file, blob_name(descriptor)));
     const crypto::Digest256 found = crypto::sha256(bytes);
     if (found != descriptor.digest) {
@@ -85,22 +103,35 @@ std::string list_of(const std::vector<std::string>& items) {
     return text.empty() ? "none" : text;
 }
 
-// The first descriptor for this platform, as image-spec image-index.md says.
+// Every processor of an architecture has what these variants need (image-spec image-index.md).
+bool is_base_variant(const Descriptor& descriptor) {
+    return descriptor.variant.empty() ||
+           descriptor.variant == (descriptor.architecture == "arm64" ? "v8" : "v1");
+}
+
+// The first descriptor for this platform, as image-spec image-index.md says, but one for every
+// processor of the architecture before one for newer processors only.
 Result<Descriptor> choose_platform(const std::vector<Descriptor>& descriptors,
                                    const std::string& architecture) {
     std::vector<std::string> seen;
+    const Descriptor* chosen = nullptr;
     for (const Descriptor& descriptor : descriptors) {
         const MediaType type = media_type_of(descriptor.media_type);
         if (type != MediaType::index && type != MediaType::manifest) {
             continue;
         }
-        if (platform_matches(descriptor.operating_system, descriptor.architecture, architecture)) {
-            return descriptor;
+        if (!platform_matches(descriptor.operating_system, descriptor.architecture, architecture)) {
+            seen.push_back(platform_text(descriptor.operating_system, descriptor.architecture));
+        } else if (chosen == nullptr ||
+                   (!is_base_variant(*chosen) && is_base_variant(descriptor))) {
+            chosen = &descriptor;
         }
-        seen.push_back(platform_text(descriptor.operating_system, descriptor.architecture));
     }
-    return Error(ImageErrc::not_found,
-                 "expected an image for linux/" + architecture + ", found " + list_of(seen));
+    if (chosen == nullptr) {
+        return Error(ImageErrc::not_found,
+                     "expected an image for linux/" + architecture + ", found " + list_of(seen));
+    }
+    return *chosen;
 }
 
 // The entries of index.json with the tag; without a tag, all must belong to one image.
@@ -129,18 +160,14 @@ Result<std::vector<Descriptor>> choose_tag(const std::vector<Descriptor>& descri
     return chosen;
 }
 
-Result<Descriptor> find_manifest(Container& container, const std::string& tag,
+Result<Descriptor> find_manifest(BlobSource& blobs, std::vector<Descriptor> descriptors,
                                  const std::string& architecture) {
-    CASEMATE_CHECK(container.find("oci-layout"));
-    CASEMATE_TRY(const Bytes text, find_document(container, "index.json"));
-    CASEMATE_TRY(std::vector<Descriptor> descriptors, parse_index(text));
-    CASEMATE_TRY(descriptors, choose_tag(descriptors, tag));
     for (int depth = 0; depth < kMaxIndexDepth; ++depth) {
         CASEMATE_TRY(Descriptor descriptor, choose_platform(descriptors, architecture));
         if (media_type_of(descriptor.media_type) == MediaType::manifest) {
             return descriptor;
         }
-        CASEMATE_TRY(const Bytes nested, read_blob(container, descriptor));
+        CASEMATE_TRY(const Bytes nested, read_blob(blobs, descriptor));
         CASEMATE_TRY(descriptors, parse_index(nested));
     }
     return Error(ImageErrc::malformed, "expected a manifest below at most 4 indexes, found more");
@@ -163,7 +190,7 @@ Result<> check_layer_count(const ImageConfig& config, std::size_t layers) {
     return {};
 }
 
-Result<std::vector<PackedLayer>> oci_layers(Container& container,
+Result<std::vector<PackedLayer>> oci_layers(BlobSource& blobs,
                                             const std::vector<Descriptor>& descriptors,
                                             const ImageConfig& config) {
     CASEMATE_CHECK(check_layer_count(config, descriptors.size()));
@@ -174,10 +201,13 @@ Result<std::vector<PackedLayer>> oci_layers(Container& container,
         }
         PackedLayer layer;
         layer.name = "layer " + digest_text(descriptors[i].digest);
-        CASEMATE_TRY(layer.blob, find_blob(container, descriptors[i]));
         layer.packed = descriptors[i].digest;
         CASEMATE_TRY(layer.unpacked, parse_digest(config.layer_digests[i]));
         layers.push_back(std::move(layer));
+    }
+    CASEMATE_TRY(std::vector<Content> files, blobs.find_layers(descriptors));
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        layers[i].blob = std::move(files[i]);
     }
     return layers;
 }
@@ -225,20 +255,31 @@ Result<> verify(const Content& file, const crypto::Digest256& digest, const std:
     return found == digest ? Result<>() : wrong_digest(name, digest, found);
 }
 
-Result<PackedImage> find_oci_image(Container& container, const std::string& tag,
-                                   const std::string& architecture) {
-    CASEMATE_TRY(const Descriptor chosen, find_manifest(container, tag, architecture));
-    CASEMATE_TRY(const Bytes text, read_blob(container, chosen));
+Result<PackedImage> find_image(BlobSource& blobs, std::vector<Descriptor> descriptors,
+                               const std::string& architecture) {
+    CASEMATE_TRY(const Descriptor chosen,
+                 find_manifest(blobs, std::move(descriptors), architecture));
+    CASEMATE_TRY(const Bytes text, read_blob(blobs, chosen));
     CASEMATE_TRY(const Manifest manifest, parse_manifest(text));
     if (media_type_of(manifest.config.media_type) != MediaType::config) {
         return wrong_media_type("an image's configuration", manifest.config.media_type);
     }
     PackedImage image;
-    CASEMATE_TRY(const Bytes config, read_blob(container, manifest.config));
+    CASEMATE_TRY(const Bytes config, read_blob(blobs, manifest.config));
     CASEMATE_TRY(image.config, parse_config(config));
     CASEMATE_CHECK(check_platform(image.config, architecture));
-    CASEMATE_TRY(image.layers, oci_layers(container, manifest.layers, image.config));
+    CASEMATE_TRY(image.layers, oci_layers(blobs, manifest.layers, image.config));
     return image;
+}
+
+Result<PackedImage> find_oci_image(Container& container, const std::string& tag,
+                                   const std::string& architecture) {
+    CASEMATE_CHECK(container.find("oci-layout"));
+    CASEMATE_TRY(const Bytes text, find_document(container, "index.json"));
+    CASEMATE_TRY(std::vector<Descriptor> descriptors, parse_index(text));
+    CASEMATE_TRY(descriptors, choose_tag(descriptors, tag));
+    ContainerBlobs blobs(container);
+    return find_image(blobs, std::move(descriptors), architecture);
 }
 
 Result<PackedImage> find_docker_image(Container& container, const std::string& architecture) {

@@ -10,6 +10,7 @@
 #include "image/config.hpp"
 #include "image/container.hpp"
 #include "image/content.hpp"
+#include "image/documents.hpp"
 
 namespace casemate::image {
 
@@ -26,6 +27,27 @@ struct PackedImage {
     ImageConfig config;
     std::vector<PackedLayer> layers;
 };
+
+// BlobSource gives the blobs that descriptors point to. Only sizes have been checked then.
+class BlobSource {
+public:
+    BlobSource() = default;
+    BlobSource(const BlobSource&) = delete;
+    BlobSource& operator=(const BlobSource&) = delete;
+    virtual ~BlobSource() = default;
+
+    // find gives one blob, of the descriptor's size. Errors: ImageErrc wrong_digest for another
+    // size; the source's own.
+    [[nodiscard]] virtual Result<Content> find(const Descriptor& descriptor) = 0;
+    // find_layers gives an image's layers, in their order.
+    [[nodiscard]] virtual Result<std::vector<Content>> find_layers(
+        const std::vector<Descriptor>& layers) = 0;
+};
+
+// find_image goes from descriptors of manifests and indexes to the image for linux and this
+// architecture. Errors: as find_oci_image.
+[[nodiscard]] Result<PackedImage> find_image(BlobSource& blobs, std::vector<Descriptor> descriptors,
+                                             const std::string& architecture);
 
 // find_oci_image follows an OCI layout (image-spec image-layout.md) from oci-layout and index.json
 // to the image of this tag (empty: the only one) for linux and this architecture. The documents'
