@@ -16,6 +16,8 @@ std::string_view describe(HttpErrc code) {
             return "connection closed before the response";
         case HttpErrc::tls_failure:
             return "TLS failure";
+        case HttpErrc::cannot_connect:
+            return "cannot connect";
         case HttpErrc::cannot_listen:
             return "cannot listen";
         case HttpErrc::bad_argument:

@@ -20,6 +20,8 @@ enum class HttpErrc : std::uint8_t {
     closed_before_response,
     // TLS could not be agreed upon, or the server's certificate is not trusted or not for the host.
     tls_failure,
+    // Nobody can be reached under a name or address; the sentence says what was tried.
+    cannot_connect,
     // A listener can't be made; the sentence says which and why.
     cannot_listen,
     // Options or a message of the caller that make no sense.

@@ -26,8 +26,8 @@ std::string text(beast::string_view view) {
 // ToResponse makes a Response of what Beast finds.
 class ToResponse final : public beast::http::basic_parser<false> {
 public:
-    ToResponse(std::size_t max_body_bytes, bool to_head, Response& response)
-        : response_(&response) {
+    ToResponse(std::size_t max_body_bytes, bool to_head, const BodySink* sink, Response& response)
+        : sink_(sink), response_(&response) {
         eager(true);
         skip(to_head);
         body_limit(max_body_bytes);
@@ -35,12 +35,18 @@ public:
         header_limit(std::numeric_limits<std::uint32_t>::max());
     }
 
+    // sink_error: what the sink answered, if that was an error.
+    [[nodiscard]] const std::optional<Error>& sink_error() const { return sink_error_; }
+
 private:
     using Code = beast::error_code;
 
     void on_response_impl(int status, beast::string_view /*reason*/, int /*version*/,
                           Code& /*code*/) override {
         response_->status = status;
+        if (goes_to_sink()) {
+            body_limit(boost::none);
+        }
     }
 
     void on_field_impl(beast::http::field field, beast::string_view name, beast::string_view value,
@@ -64,19 +70,20 @@ private:
     void on_header_impl(Code& /*code*/) override { is_header_complete_ = true; }
 
     void on_body_init_impl(const boost::optional<std::uint64_t>& length, Code& /*code*/) override {
+        if (goes_to_sink()) {
+            return;
+        }
         constexpr std::uint64_t kReserved = 65536;
         response_->body.reserve(static_cast<std::size_t>(std::min(length.value_or(0), kReserved)));
     }
 
-    std::size_t on_body_impl(beast::string_view part, Code& /*code*/) override {
-        append_secret(response_->body, {part.data(), part.size()});
-        return part.size();
+    std::size_t on_body_impl(beast::string_view part, Code& code) override {
+        return take(part, code);
     }
 
     std::size_t on_chunk_body_impl(std::uint64_t /*rest*/, beast::string_view part,
-                                   Code& /*code*/) override {
-        append_secret(response_->body, {part.data(), part.size()});
-        return part.size();
+                                   Code& code) override {
+        return take(part, code);
     }
 
     void on_chunk_header_impl(std::uint64_t /*size*/, beast::string_view /*extensions*/,
@@ -85,8 +92,25 @@ private:
                          beast::string_view /*target*/, int /*version*/, Code& /*code*/) override {}
     void on_finish_impl(Code& /*code*/) override {}
 
+    [[nodiscard]] bool goes_to_sink() const {
+        return sink_ != nullptr && response_->status / 100 == 2;
+    }
+
+    std::size_t take(beast::string_view part, Code& code) {
+        const std::string_view bytes(part.data(), part.size());
+        if (!goes_to_sink()) {
+            append_secret(response_->body, bytes);
+        } else if (auto taken = (*sink_)(as_bytes(bytes)); !taken) {
+            sink_error_ = std::move(taken).error();
+            code = beast::http::error::end_of_stream;
+        }
+        return part.size();
+    }
+
+    const BodySink* sink_;
     Response* response_;
     bool is_header_complete_ = false;
+    std::optional<Error> sink_error_;
 };
 
 Error bad_message(std::string why) {
@@ -97,8 +121,12 @@ Error bad_message(std::string why) {
 
 class ResponseParser::Implementation {
 public:
-    Implementation(std::size_t max_header_bytes, std::size_t max_body_bytes, bool to_head)
-        : max_header_bytes_(max_header_bytes), max_body_bytes_(max_body_bytes), to_head_(to_head) {
+    Implementation(std::size_t max_header_bytes, std::size_t max_body_bytes, bool to_head,
+                   const BodySink* sink)
+        : max_header_bytes_(max_header_bytes),
+          max_body_bytes_(max_body_bytes),
+          to_head_(to_head),
+          sink_(sink) {
         begin();
     }
     Implementation(const Implementation&) = delete;
@@ -146,7 +174,7 @@ private:
     void begin() {
         response_ = {};
         scan_ = {};
-        parser_.emplace(max_body_bytes_, to_head_, response_);
+        parser_.emplace(max_body_bytes_, to_head_, sink_, response_);
     }
 
     Result<bool> has_whole_header(std::string_view bytes) {
@@ -166,6 +194,9 @@ private:
         beast::error_code code;
         const std::size_t consumed =
             parser_->put(boost::asio::const_buffer(bytes.data(), bytes.size()), code);
+        if (parser_->sink_error()) {
+            return *parser_->sink_error();
+        }
         if (code == beast::http::error::need_more) {
             if (bytes.size() - consumed > kMaxChunkHead) {
                 return bad_message("a chunk without end");
@@ -183,14 +214,16 @@ private:
     std::size_t max_header_bytes_;
     std::size_t max_body_bytes_;
     bool to_head_;
+    const BodySink* sink_;
     Response response_;
     HeaderScan scan_;
     std::optional<ToResponse> parser_;
 };
 
 ResponseParser::ResponseParser(std::size_t max_header_bytes, std::size_t max_body_bytes,
-                               bool to_head)
-    : implementation_(std::make_unique<Implementation>(max_header_bytes, max_body_bytes, to_head)) {
+                               bool to_head, const BodySink* sink)
+    : implementation_(
+          std::make_unique<Implementation>(max_header_bytes, max_body_bytes, to_head, sink)) {
 }
 
 ResponseParser::~ResponseParser() = default;

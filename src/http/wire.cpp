@@ -200,6 +200,38 @@ void make_room(std::string& text, std::size_t more) {
 // kStartRoom: for a start line and the headers that are this room's own.
 constexpr std::size_t kStartRoom = 256;
 
+// BodyField: the header that says where a request's body ends; no name for none.
+struct BodyField {
+    std::string_view field;
+    std::string value;
+};
+
+// append_head writes a request up to the empty line, with room for more bytes after it.
+bool append_head(std::string& out, const Request& request, const BodyField& body,
+                 std::size_t more) {
+    const FramingFields fields = fields_of(request.headers);
+    if (!is_token(request.method) || !is_origin_form(request.target) ||
+        !can_be_written(request.headers) || fields.host == nullptr || fields.twice ||
+        fields.coding != nullptr || fields.expect != nullptr ||
+        find_header(request.headers, "connection") != nullptr ||
+        (fields.length != nullptr && *fields.length != body.value)) {
+        return false;
+    }
+    make_room(out, kStartRoom + request.method.size() + request.target.size() +
+                       size_of(request.headers) + more);
+    out.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
+    for (const auto& [name, value] : request.headers) {
+        if (!is_framing(name)) {
+            append_header(out, name, value);
+        }
+    }
+    if (!body.field.empty()) {
+        append_header(out, body.field, body.value);
+    }
+    out.append("\r\n");
+    return true;
+}
+
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -307,28 +339,25 @@ bool append_response(std::string& out, const Response& response, const ResponseF
 }
 
 bool append_request(std::string& out, const Request& request) {
-    const FramingFields fields = fields_of(request.headers);
-    const std::string length = std::to_string(request.body.size());
-    if (!is_token(request.method) || !is_origin_form(request.target) ||
-        !can_be_written(request.headers) || fields.host == nullptr || fields.twice ||
-        fields.coding != nullptr || fields.expect != nullptr ||
-        find_header(request.headers, "connection") != nullptr ||
-        (fields.length != nullptr && *fields.length != length)) {
+    const bool has_length =
+        !request.body.empty() || request.method == "POST" || request.method == "PUT";
+    if (!append_head(out, request,
+                     {.field = has_length ? "Content-Length" : "",
+                      .value = std::to_string(request.body.size())},
+                     request.body.size())) {
         return false;
     }
-    make_room(out, kStartRoom + request.method.size() + request.target.size() +
-                       size_of(request.headers) + request.body.size());
-    out.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
-    for (const auto& [name, value] : request.headers) {
-        if (!is_framing(name)) {
-            append_header(out, name, value);
-        }
-    }
-    if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
-        append_header(out, "Content-Length", length);
-    }
-    out.append("\r\n").append(request.body);
+    out.append(request.body);
     return true;
+}
+
+bool append_request_head(std::string& out, const Request& request,
+                         std::optional<std::uint64_t> size) {
+    return request.body.empty() &&
+           append_head(out, request,
+                       size ? BodyField{.field = "Content-Length", .value = std::to_string(*size)}
+                            : BodyField{.field = "Transfer-Encoding", .value = "chunked"},
+                       0);
 }
 
 }  // namespace casemate::http

@@ -71,4 +71,9 @@ struct ResponseForm {
 // append_request writes a whole request, with the same result.
 [[nodiscard]] bool append_request(std::string& out, const Request& request);
 
+// append_request_head writes the part before a body that follows: of size bytes, or in chunks where
+// size is absent. The request's own body must be empty; the same result.
+[[nodiscard]] bool append_request_head(std::string& out, const Request& request,
+                                       std::optional<std::uint64_t> size);
+
 }  // namespace casemate::http
