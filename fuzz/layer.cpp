@@ -29,7 +29,8 @@ ImageLimits small_limits() {
 }
 
 Result<Layer> read_layer(ByteView bytes, Spool& spool) {
-    LayerReader reader(small_limits(), spool);
+    LayerBudget budget(small_limits());
+    LayerReader reader(budget, spool);
     const Content blob = forge::content_of(bytes);
     return reader.read(blob, forge::must(detect(blob)));
 }
@@ -37,22 +38,21 @@ Result<Layer> read_layer(ByteView bytes, Spool& spool) {
 // make gives the ramdisk of a base and the input above it, or nothing when the input is refused.
 std::optional<Bytes> make(ByteView input) {
     static Spool spool = forge::must(Spool::create(""));
-    static const Layer base = forge::must(read_layer(forge::Tar()
-                                                         .directory("d")
-                                                         .file("d/f", "1")
-                                                         .hard_link("d/g", "d/f")
-                                                         .symlink("s", "d")
-                                                         .end(),
-                                                     spool));
+    static const Bytes base = forge::Tar()
+                                  .directory("d")
+                                  .file("d/f", "1")
+                                  .hard_link("d/g", "d/f")
+                                  .symlink("s", "d")
+                                  .end();
     if (spool.position() > 256U << 20U) {
         spool = forge::must(Spool::create(""));
     }
     Image image;
     image.tree = FileTree(small_limits().entries, small_limits().name_bytes);
-    require(apply_layer(base, image.tree).ok());
+    require(apply_layer(forge::must(read_layer(base, spool)), image.tree).ok());
     {
-        const auto layer = read_layer(input, spool);
-        if (!layer || !apply_layer(*layer, image.tree)) {
+        auto layer = read_layer(input, spool);
+        if (!layer || !apply_layer(std::move(*layer), image.tree)) {
             return std::nullopt;
         }
     }

@@ -109,9 +109,10 @@ private:
                                                     const std::string& path,
                                                     const struct stat& status) {
         auto inode = std::make_shared<Inode>();
-        inode->permissions = status.st_mode & kPermissions;
+        inode->permissions = static_cast<std::uint16_t>(status.st_mode & kPermissions);
         inode->uid = status.st_uid;
         inode->gid = status.st_gid;
+        inode->modified = clamp_time(status.st_mtim.tv_sec);
         switch (status.st_mode & S_IFMT) {
             case S_IFDIR:
                 inode->kind = InodeKind::directory;
@@ -119,14 +120,14 @@ private:
             case S_IFLNK: {
                 inode->kind = InodeKind::symlink;
                 inode->permissions = 0777;
-                CASEMATE_TRY(inode->text, read_link(at, name, path));
+                CASEMATE_TRY(std::string target, read_link(at, name, path));
+                inode->target = std::make_unique<const std::string>(std::move(target));
                 break;
             }
             case S_IFCHR:
             case S_IFBLK:
                 inode->kind = S_ISCHR(status.st_mode) ? InodeKind::character : InodeKind::block;
-                inode->major = major(status.st_rdev);
-                inode->minor = minor(status.st_rdev);
+                inode->set_device(major(status.st_rdev), minor(status.st_rdev));
                 break;
             case S_IFIFO:
                 inode->kind = InodeKind::fifo;
@@ -149,9 +150,8 @@ private:
                              "' of " + std::to_string(size));
         }
         bytes_left_ -= size;
-        inode.content.size = size;
-        inode.source_inode = status.st_ino;
-        inode.text = path;
+        inode.size = static_cast<std::uint32_t>(size);
+        inode.place = status.st_ino;
         return {};
     }
 
@@ -190,23 +190,23 @@ Result<DirectoryScan> scan_directory(int root, const ImageLimits& limits, FileTr
     return Scanner(root, limits, tree).run();
 }
 
-Result<Content> open_source(int root, const Inode& inode) {
-    UniqueFd file(::openat(root, inode.text.c_str(),
-                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+Result<UniqueFd> open_source(int root, const std::string& path, const Inode& inode) {
+    UniqueFd file(
+        ::openat(root, path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     struct stat status {};
     if (!file.valid() || ::fstat(file.get(), &status) != 0) {
-        return os_error("open " + printable(inode.text));
+        return os_error("open " + printable(path));
     }
-    if (!S_ISREG(status.st_mode) || status.st_ino != inode.source_inode ||
-        static_cast<std::uint64_t>(status.st_size) != inode.content.size) {
-        return Error(ImageErrc::changed, "expected '" + printable(inode.text) +
+    if (!S_ISREG(status.st_mode) || status.st_ino != inode.place ||
+        static_cast<std::uint64_t>(status.st_size) != inode.size) {
+        return Error(ImageErrc::changed, "expected '" + printable(path) +
                                              "' to stay a file "
                                              "of " +
-                                             std::to_string(inode.content.size) +
+                                             std::to_string(inode.size) +
                                              " bytes, found another or " +
                                              std::to_string(status.st_size) + " bytes");
     }
-    return Content{std::make_shared<const UniqueFd>(std::move(file)), 0, inode.content.size};
+    return file;
 }
 
 }  // namespace casemate::image

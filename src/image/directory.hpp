@@ -26,8 +26,9 @@ struct DirectoryScan {
 [[nodiscard]] Result<DirectoryScan> scan_directory(int root, const ImageLimits& limits,
                                                    FileTree& tree);
 
-// open_source opens the content of a scanned file again. Errors: Errno naming the file; ImageErrc
-// changed when it is another file, or has another size, than when it was scanned.
-[[nodiscard]] Result<Content> open_source(int root, const Inode& inode);
+// open_source opens the content of a scanned file again, by one of its paths. Errors: Errno naming
+// the file; ImageErrc changed when it is another file, or has another size, than when it was
+// scanned.
+[[nodiscard]] Result<UniqueFd> open_source(int root, const std::string& path, const Inode& inode);
 
 }  // namespace casemate::image

@@ -21,8 +21,8 @@ constexpr std::uint32_t kMaxMinor = 0xf'ffff;
 // LayerStream counts what is unpacked against a limit, and hashes it when asked to.
 class LayerStream final : public Stream {
 public:
-    LayerStream(Stream& inner, std::uint64_t& bytes_left, bool hashed)
-        : inner_(&inner), bytes_left_(&bytes_left) {
+    LayerStream(Stream& inner, LayerBudget& budget, bool hashed)
+        : inner_(&inner), budget_(&budget) {
         if (hashed) {
             hasher_.emplace();
         }
@@ -67,13 +67,12 @@ public:
 
     // count takes size from what may still be unpacked.
     Result<> count(std::uint64_t size) {
-        if (size > *bytes_left_) {
+        if (!budget_->take_bytes(size)) {
             return Error(ImageErrc::too_large,
                          "expected layers within the limit on their unpacked size, of which " +
-                             std::to_string(*bytes_left_) + " bytes are left, found " +
+                             std::to_string(budget_->bytes_left()) + " bytes are left, found " +
                              std::to_string(size) + " more");
         }
-        *bytes_left_ -= size;
         return {};
     }
 
@@ -81,7 +80,7 @@ public:
 
 private:
     Stream* inner_;
-    std::uint64_t* bytes_left_;
+    LayerBudget* budget_;
     std::optional<crypto::Sha256> hasher_;
 };
 
@@ -191,15 +190,17 @@ Result<Content> spool_content(TarReader& tar, const TarEntry& entry, Spool& spoo
 std::shared_ptr<Inode> make_inode(TarEntry& entry) {
     auto inode = std::make_shared<Inode>();
     inode->kind = inode_kind(entry.kind);
-    inode->permissions = entry.permissions;
+    inode->permissions = static_cast<std::uint16_t>(entry.permissions);
     inode->uid = entry.uid;
     inode->gid = entry.gid;
-    inode->major = entry.major;
-    inode->minor = entry.minor;
+    inode->modified = clamp_time(entry.modified);
+    if (entry.kind == TarKind::character || entry.kind == TarKind::block) {
+        inode->set_device(entry.major, entry.minor);
+    }
     if (entry.kind == TarKind::symlink) {
         // Linux has no permissions of symlinks; tars differ in what they say.
         inode->permissions = 0777;
-        inode->text = std::move(entry.link);
+        inode->target = std::make_unique<const std::string>(std::move(entry.link));
     }
     return inode;
 }
@@ -243,12 +244,16 @@ Result<> add_entry(const Source& source, TarEntry& entry, Layer& layer) {
     }
     if (entry.kind == TarKind::hard_link) {
         CASEMATE_TRY(std::string target, link_target(entry));
-        layer.changes.push_back({std::move(path), nullptr, std::move(target)});
+        layer.changes.push_back(
+            {std::move(path), nullptr, std::make_unique<const std::string>(std::move(target))});
         return {};
     }
     auto inode = make_inode(entry);
     if (entry.kind == TarKind::file) {
-        CASEMATE_TRY(inode->content, content_of(source, entry));
+        CASEMATE_TRY(const Content content, content_of(source, entry));
+        inode->size = static_cast<std::uint32_t>(content.size);
+        inode->file = content.file.get();
+        inode->place = content.offset;
     }
     layer.changes.push_back({std::move(path), std::move(inode), {}});
     return {};
@@ -284,7 +289,7 @@ private:
             auto path = real_path(change.path);
             auto inode = change.inode;
             if (inode == nullptr) {
-                const auto target = real_path(change.link_target);
+                const auto target = real_path(*change.link_target);
                 inode = target ? find(*target) : nullptr;
             }
             if (path && inode != nullptr) {
@@ -316,31 +321,39 @@ private:
 
 }  // namespace
 
+bool LayerBudget::take(std::atomic<std::uint64_t>& left, std::uint64_t size) {
+    std::uint64_t now = left;
+    while (size <= now) {
+        if (left.compare_exchange_weak(now, now - size)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 Result<Layer> LayerReader::read(const Content& blob, Compression compression,
                                 crypto::Digest256* digest) {
     CASEMATE_TRY(const auto file, open_stream(blob, compression));
-    LayerStream stream(*file, left_.total_bytes, digest != nullptr);
+    LayerStream stream(*file, *budget_, digest != nullptr);
     TarReader tar(stream);
     const Source source{&blob, compression, &stream, &tar, spool_};
     Layer layer;
+    layer.files = {blob.file, spool_->file()};
     std::uint64_t reported = 0;
     while (true) {
         CASEMATE_TRY(std::optional<TarEntry> entry, tar.next());
         if (!entry) {
             break;
         }
-        if (left_.entries == 0) {
+        if (!budget_->take_entry()) {
             return Error(ImageErrc::too_large,
                          "expected layers within the limit on their entries, found more");
         }
-        --left_.entries;
-        const std::uint64_t names = entry->name.size() + entry->link.size();
-        if (names > left_.name_bytes) {
+        if (!budget_->take_names(entry->name.size() + entry->link.size())) {
             return Error(ImageErrc::too_large,
                          "expected layers within the limit on the length of all their names, "
                          "found more");
         }
-        left_.name_bytes -= names;
         with_attributes_ += entry->has_attributes ? 1U : 0U;
         with_capabilities_ += entry->has_capabilities ? 1U : 0U;
         CASEMATE_CHECK(add_entry(source, *entry, layer));
@@ -358,7 +371,10 @@ Result<Layer> LayerReader::read(const Content& blob, Compression compression,
     return layer;
 }
 
-Result<> apply_layer(const Layer& layer, FileTree& tree) {
+Result<> apply_layer(Layer layer, FileTree& tree) {
+    for (std::shared_ptr<const UniqueFd>& file : layer.files) {
+        tree.keep(std::move(file));
+    }
     WhiteoutPaths whiteouts(layer, tree);
     for (const std::string& path : layer.removed) {
         CASEMATE_TRY(std::string directory, whiteouts.directory(std::string(parent_of(path))));
@@ -368,9 +384,13 @@ Result<> apply_layer(const Layer& layer, FileTree& tree) {
         CASEMATE_TRY(const std::string directory, whiteouts.directory(path));
         tree.clear(directory);
     }
-    for (const LayerChange& change : layer.changes) {
-        CASEMATE_CHECK(change.inode != nullptr ? tree.put(change.path, change.inode)
-                                               : tree.link(change.path, change.link_target));
+    // What has been applied is given up at once: a layer can have a million changes.
+    while (!layer.changes.empty()) {
+        LayerChange& change = layer.changes.front();
+        CASEMATE_CHECK(change.inode != nullptr
+                           ? tree.put(std::move(change.path), std::move(change.inode))
+                           : tree.link(std::move(change.path), *change.link_target));
+        layer.changes.pop_front();
     }
     return {};
 }

@@ -1,7 +1,9 @@
 // Layers: tar archives that change a tree (OCI image-spec layer.md).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,11 +21,11 @@
 
 namespace casemate::image {
 
-// LayerChange puts an inode at a path or, without one, links the path to another.
+// LayerChange puts an inode at a path or, without one, links the path to link_target.
 struct LayerChange {
     std::string path;
     std::shared_ptr<const Inode> inode;
-    std::string link_target;
+    std::unique_ptr<const std::string> link_target;
 };
 
 // Layer: what a layer changes. All paths are normal.
@@ -33,17 +35,39 @@ struct Layer {
     // Symlinks in the parents of all paths are yet to be followed.
     std::vector<std::string> removed;
     std::vector<std::string> cleared;
-    std::vector<LayerChange> changes;
+    std::deque<LayerChange> changes;
+    // files: what the inodes' contents are in.
+    std::vector<std::shared_ptr<const UniqueFd>> files;
 };
 
-// LayerReader reads the layers of one image, whose limits they share.
+// LayerBudget is what is left of an image's limits while its layers are read, in several threads
+// maybe. take takes what it can, or nothing.
+class LayerBudget {
+public:
+    explicit LayerBudget(const ImageLimits& limits)
+        : bytes_(limits.total_bytes), entries_(limits.entries), name_bytes_(limits.name_bytes) {}
+
+    [[nodiscard]] bool take_bytes(std::uint64_t size) { return take(bytes_, size); }
+    [[nodiscard]] bool take_entry() { return take(entries_, 1); }
+    [[nodiscard]] bool take_names(std::uint64_t size) { return take(name_bytes_, size); }
+    [[nodiscard]] std::uint64_t bytes_left() const { return bytes_; }
+
+private:
+    static bool take(std::atomic<std::uint64_t>& left, std::uint64_t size);
+
+    std::atomic<std::uint64_t> bytes_;
+    std::atomic<std::uint64_t> entries_;
+    std::atomic<std::uint64_t> name_bytes_;
+};
+
+// LayerReader reads layers, one after the other.
 class LayerReader {
 public:
-    // spool, which takes the contents of compressed layers, must outlive the reader. on_progress
-    // (may be empty) gets the bytes of the layer's file done so far.
-    LayerReader(const ImageLimits& limits, Spool& spool,
+    // budget, and spool, which takes the contents of compressed layers, must outlive the reader.
+    // on_progress (may be empty) gets the bytes of the layer's file done so far.
+    LayerReader(LayerBudget& budget, Spool& spool,
                 std::function<void(std::uint64_t)> on_progress = {})
-        : left_(limits), spool_(&spool), on_progress_(std::move(on_progress)) {}
+        : budget_(&budget), spool_(&spool), on_progress_(std::move(on_progress)) {}
 
     // read reads one layer. Contents of uncompressed layers stay where they are. With digest, the
     // unpacked layer's SHA-256 is put there. Errors: ImageErrc bad_name, bad_link, too_large,
@@ -56,7 +80,7 @@ public:
     [[nodiscard]] std::uint64_t with_capabilities() const { return with_capabilities_; }
 
 private:
-    ImageLimits left_;
+    LayerBudget* budget_;
     Spool* spool_;
     std::function<void(std::uint64_t)> on_progress_;
     std::uint64_t with_attributes_ = 0;
@@ -66,6 +90,6 @@ private:
 // apply_layer changes the tree. Whiteouts follow symlinks of the tree in their parents as entries
 // do, but not those that the layer itself replaces. Errors: those of real_directory, FileTree::put
 // and link.
-[[nodiscard]] Result<> apply_layer(const Layer& layer, FileTree& tree);
+[[nodiscard]] Result<> apply_layer(Layer layer, FileTree& tree);
 
 }  // namespace casemate::image

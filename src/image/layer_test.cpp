@@ -32,14 +32,15 @@ public:
     explicit Applied(const ImageLimits& limits = {})
         : spool_(forge::must(Spool::create(""))),
           tree_(limits.entries, limits.name_bytes),
-          reader_(limits, spool_) {}
+          budget_(limits),
+          reader_(budget_, spool_) {}
 
     Result<> layer(ByteView bytes) {
         const Content blob = forge::content_of(bytes);
         CASEMATE_TRY(const Compression compression, detect(blob));
-        CASEMATE_TRY(const Layer layer, reader_.read(blob, compression));
+        CASEMATE_TRY(Layer layer, reader_.read(blob, compression));
         CASEMATE_CHECK(spool_.flush());
-        return apply_layer(layer, tree_);
+        return apply_layer(std::move(layer), tree_);
     }
 
     // "a d755", "a/b f644=content", "s l777>target", "c c666 1:3"; "#2" for two names.
@@ -48,16 +49,16 @@ public:
         for (const auto& [path, inode] : tree_.entries()) {
             std::string line = path + " " + kind(*inode) + forge::Tar::octal(inode->permissions, 4);
             if (inode->kind == InodeKind::file) {
-                Bytes content(inode->content.size);
-                forge::must(
-                    read_exactly_at(inode->content.file->get(), inode->content.offset, content));
+                Bytes content(inode->size);
+                forge::must(read_exactly_at(inode->file->get(), inode->place, content));
                 line += "=" + std::string(as_text(content));
             }
             if (inode->kind == InodeKind::symlink) {
-                line += ">" + inode->text;
+                line += ">" + *inode->target;
             }
-            if (inode->major != 0 || inode->minor != 0) {
-                line += " " + std::to_string(inode->major) + ":" + std::to_string(inode->minor);
+            if (inode->kind == InodeKind::character || inode->kind == InodeKind::block) {
+                line += " " + std::to_string(inode->device_major()) + ":" +
+                        std::to_string(inode->device_minor());
             }
             if (inode.use_count() > 1) {
                 line += "#" + std::to_string(inode.use_count());
@@ -74,6 +75,7 @@ private:
     }
     Spool spool_;
     FileTree tree_;
+    LayerBudget budget_;
     LayerReader reader_;
 };
 

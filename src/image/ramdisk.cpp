@@ -64,14 +64,14 @@ std::string line_of(const std::string& text) {
     return text.empty() ? text : text + "\n";
 }
 
-// copy_content gives a file's bytes to the writer, through buffer.
-Result<> copy_content(const Content& content, const std::string& name, Bytes& buffer,
-                      CpioWriter& writer) {
-    for (std::uint64_t done = 0; done < content.size;) {
+// copy_content gives size bytes of a file, from offset on, to the writer, through buffer.
+Result<> copy_content(int file, std::uint64_t offset, std::uint64_t file_size,
+                      const std::string& name, Bytes& buffer, CpioWriter& writer) {
+    for (std::uint64_t done = 0; done < file_size;) {
         const auto size =
-            static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), content.size - done));
+            static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), file_size - done));
         const MutableBytes piece = MutableBytes(buffer).first(size);
-        auto read = read_exactly_at(content.file->get(), content.offset + done, piece);
+        auto read = read_exactly_at(file, offset + done, piece);
         if (!read) {
             return std::move(read).error().while_doing("read '" + printable(name) + "'");
         }
@@ -158,27 +158,28 @@ private:
             case InodeKind::directory:
                 return writer_.add_directory(name, inode->permissions, owner);
             case InodeKind::symlink:
-                return writer_.add_symlink(name, inode->text, owner);
+                return writer_.add_symlink(name, *inode->target, owner);
             case InodeKind::character:
                 return writer_.add_device(name, codec::CpioDevice::character, inode->permissions,
-                                          inode->major, inode->minor, owner);
+                                          inode->device_major(), inode->device_minor(), owner);
             case InodeKind::block:
                 return writer_.add_device(name, codec::CpioDevice::block, inode->permissions,
-                                          inode->major, inode->minor, owner);
+                                          inode->device_major(), inode->device_minor(), owner);
             case InodeKind::fifo:
                 return writer_.add_device(name, codec::CpioDevice::fifo, inode->permissions, 0, 0,
                                           owner);
             case InodeKind::file:
                 break;
         }
-        return add_file(name, *inode, owner);
+        return add_file(path, *inode, owner);
     }
 
-    Result<> add_file(const std::string& name, const Inode& inode, CpioOwner owner) {
+    Result<> add_file(const std::string& path, const Inode& inode, CpioOwner owner) {
+        const std::string name = path_of(path);
         const auto found = links_.find(&inode);
         if (found == links_.end() || found->second.count == 1) {
-            CASEMATE_CHECK(writer_.add_file(name, inode.permissions, inode.content.size, owner));
-            return add_content(name, inode);
+            CASEMATE_CHECK(writer_.add_file(name, inode.permissions, inode.size, owner));
+            return add_content(path, inode);
         }
         LinkGroup& group = found->second;
         if (group.left == group.count) {
@@ -187,19 +188,20 @@ private:
         if (--group.left != 0) {
             return writer_.add_link(group.link, name);
         }
-        CASEMATE_CHECK(writer_.add_last_link(group.link, name, inode.content.size));
-        return add_content(name, inode);
+        CASEMATE_CHECK(writer_.add_last_link(group.link, name, inode.size));
+        return add_content(path, inode);
     }
 
-    Result<> add_content(const std::string& name, const Inode& inode) {
-        if (inode.content.size != 0) {
-            Content content = inode.content;
-            if (content.file == nullptr) {
-                CASEMATE_TRY(content, open_source(image_->root->get(), inode));
-            }
-            CASEMATE_CHECK(copy_content(content, name, buffer_, writer_));
+    Result<> add_content(const std::string& path, const Inode& inode) {
+        if (inode.size != 0 && inode.file != nullptr) {
+            CASEMATE_CHECK(copy_content(inode.file->get(), inode.place, inode.size, path_of(path),
+                                        buffer_, writer_));
+        } else if (inode.size != 0) {
+            CASEMATE_TRY(const UniqueFd file, open_source(image_->root->get(), path, inode));
+            CASEMATE_CHECK(
+                copy_content(file.get(), 0, inode.size, path_of(path), buffer_, writer_));
         }
-        done_ += inode.content.size;
+        done_ += inode.size;
         if (*progress_ && (done_ - reported_ >= kProgressStep || done_ == image_->content_bytes)) {
             reported_ = done_;
             (*progress_)("image ramdisk", done_, image_->content_bytes);
@@ -220,12 +222,11 @@ private:
 };
 
 Result<> add_program(CpioWriter& writer, std::string_view name, const std::string& path) {
-    CASEMATE_TRY(UniqueFd file, open_file(path, O_RDONLY));
+    CASEMATE_TRY(const UniqueFd file, open_file(path, O_RDONLY));
     CASEMATE_TRY(const std::uint64_t size, file_size(file.get()));
-    const Content content{std::make_shared<const UniqueFd>(std::move(file)), 0, size};
     Bytes buffer(kPiece);
     CASEMATE_CHECK(writer.add_file(name, kDirectoryPermissions, size));
-    return copy_content(content, path, buffer, writer);
+    return copy_content(file.get(), 0, size, path, buffer, writer);
 }
 
 }  // namespace

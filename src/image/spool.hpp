@@ -27,6 +27,8 @@ public:
     [[nodiscard]] Result<> append_zeros(std::uint64_t size);
     [[nodiscard]] Result<> flush();
 
+    [[nodiscard]] const std::shared_ptr<const UniqueFd>& file() const { return file_; }
+
     // position: the offset of the next byte. content: the bytes from offset to there.
     [[nodiscard]] std::uint64_t position() const { return written_ + buffered_; }
     [[nodiscard]] Content content_from(std::uint64_t offset) const {

@@ -25,6 +25,7 @@ constexpr Field kMode{100, 8};
 constexpr Field kUid{108, 8};
 constexpr Field kGid{116, 8};
 constexpr Field kSize{124, 12};
+constexpr Field kModified{136, 12};
 constexpr Field kChecksum{148, 8};
 constexpr std::size_t kType = 156;
 constexpr Field kLink{157, 100};
@@ -135,6 +136,24 @@ Result<> check_checksum(ByteView block) {
                          as_text(field_of(block, kChecksum)));
     }
     return {};
+}
+
+// A time before 1970, or one that can't be read, is as good as none.
+std::int64_t time_of(ByteView block) {
+    const auto value = parse_number(field_of(block, kModified));
+    return value && *value <= std::numeric_limits<std::uint32_t>::max()
+               ? static_cast<std::int64_t>(*value)
+               : 0;
+}
+
+// pax times are decimal, with or without a fraction and a sign. Whole seconds, rounded down.
+std::optional<std::int64_t> parse_time(std::string_view text) {
+    std::int64_t seconds = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (error != std::errc() || (end != text.data() + text.size() && *end != '.')) {
+        return std::nullopt;
+    }
+    return seconds;
 }
 
 std::uint64_t padding_of(std::uint64_t size) {
@@ -251,11 +270,13 @@ Result<> TarReader::Extensions::number(std::string_view key, std::uint64_t max,
 
 Result<> TarReader::Extensions::set(std::string_view key, std::string_view value, bool global) {
     const bool changes_entries = key == "path" || key == "linkpath" || key == "size" ||
-                                 key == "uid" || key == "gid" || key.starts_with("GNU.sparse.");
+                                 key == "uid" || key == "gid" || key == "mtime" ||
+                                 key.starts_with("GNU.sparse.");
     if (global) {
         // Comments come this way (git archive); nobody gives all entries one name or owner.
-        return changes_entries ? malformed("no global value of an entry's own field", key)
-                               : Result<>();
+        return changes_entries && key != "mtime"
+                   ? malformed("no global value of an entry's own field", key)
+                   : Result<>();
     }
     if (key.starts_with("SCHILY.xattr.") || key.starts_with("LIBARCHIVE.xattr.") ||
         key.starts_with("SCHILY.acl.")) {
@@ -315,6 +336,9 @@ Result<> TarReader::Extensions::apply(TarEntry& entry) const {
     CASEMATE_CHECK(number("gid", kMaxId, gid));
     entry.uid = static_cast<std::uint32_t>(uid);
     entry.gid = static_cast<std::uint32_t>(gid);
+    if (const std::string* text = find("mtime"); text != nullptr) {
+        entry.modified = parse_time(*text).value_or(0);
+    }
     entry.has_attributes = attributes;
     entry.has_capabilities = capabilities;
     return number("size", std::numeric_limits<std::int64_t>::max(), entry.stored_size);
@@ -467,6 +491,7 @@ Result<TarEntry> TarReader::parse_header(const Block& block, std::uint64_t size,
     }
     entry.link = text_of(block, kLink);
     entry.stored_size = size;
+    entry.modified = time_of(block);
     CASEMATE_TRY(entry.permissions, small_number_of(block, kMode, "a mode"));
     entry.permissions &= 07777U;
     // A pax header replaces owners that do not fit, so these may be anything then.

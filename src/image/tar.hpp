@@ -47,6 +47,8 @@ struct TarEntry {
     std::uint32_t gid = 0;
     std::uint32_t major = 0;
     std::uint32_t minor = 0;
+    // modified: the time of the last change, in whole seconds since 1970.
+    std::int64_t modified = 0;
     // size of a file in bytes, its holes included; stored_size is what the archive has of it.
     std::uint64_t size = 0;
     std::uint64_t stored_size = 0;

@@ -102,10 +102,10 @@ Result<std::string> real_directory(std::string_view path, const InodeLookup& loo
                                                   "', found more, the last one at '" +
                                                   printable(next) + "'");
         } else {
-            if (inode->text.starts_with('/')) {
+            if (inode->target->starts_with('/')) {
                 at.clear();
             }
-            append_components(inode->text, ahead);
+            append_components(*inode->target, ahead);
         }
     }
     return at;
@@ -160,20 +160,25 @@ Result<std::string> normal_path(std::string_view name) {
     return path;
 }
 
-Result<> FileTree::insert(const std::string& path, std::shared_ptr<const Inode> inode) {
-    const auto [position, inserted] = entries_.insert_or_assign(path, std::move(inode));
+std::uint32_t clamp_time(std::int64_t seconds) {
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds, 0, 0xffff'ffff));
+}
+
+Result<> FileTree::insert(std::string path, std::shared_ptr<const Inode> inode) {
+    const std::size_t length = path.size();
+    const auto [position, inserted] = entries_.insert_or_assign(std::move(path), std::move(inode));
     if (inserted && entries_.size() > max_entries_) {
         entries_.erase(position);
         return Error(ImageErrc::too_large, "expected at most " + std::to_string(max_entries_) +
                                                " files and directories, found more");
     }
-    if (inserted && path.size() > name_bytes_left_) {
+    if (inserted && length > name_bytes_left_) {
         entries_.erase(position);
         return Error(ImageErrc::too_large,
                      "expected files and directories within the limit on the length of all their "
                      "paths, found more");
     }
-    name_bytes_left_ -= inserted ? path.size() : 0;
+    name_bytes_left_ -= inserted ? length : 0;
     return {};
 }
 
@@ -182,12 +187,12 @@ const Inode* FileTree::find(std::string_view path) const {
     return found == entries_.end() ? nullptr : found->second.get();
 }
 
-Result<std::string> FileTree::real_path(std::string_view path) const {
+Result<std::string> FileTree::real_path(std::string path) const {
     const std::string_view parent = parent_of(path);
     const Inode* directory = find(parent);
     // The parents of a directory of the tree are directories: nothing to follow.
     if (parent.empty() || (directory != nullptr && directory->kind == InodeKind::directory)) {
-        return std::string(path);
+        return path;
     }
     CASEMATE_TRY(std::string real,
                  real_directory(parent, [this](std::string_view at) { return find(at); }));
@@ -216,8 +221,8 @@ Result<> FileTree::make_parents(const std::string& path) {
     return {};
 }
 
-Result<> FileTree::put(const std::string& path, std::shared_ptr<const Inode> inode) {
-    CASEMATE_TRY(const std::string real, real_path(path));
+Result<> FileTree::put(std::string path, std::shared_ptr<const Inode> inode) {
+    CASEMATE_TRY(std::string real, real_path(std::move(path)));
     CASEMATE_CHECK(make_parents(real));
     // A directory over a symlink to a directory replaces the symlink, as in containerd's
     // archive.Apply and in what overlayfs shows of such a layer: the layer's author saw a directory
@@ -228,10 +233,10 @@ Result<> FileTree::put(const std::string& path, std::shared_ptr<const Inode> ino
             clear(real);
         }
     }
-    return insert(real, std::move(inode));
+    return insert(std::move(real), std::move(inode));
 }
 
-Result<> FileTree::link(const std::string& path, const std::string& target) {
+Result<> FileTree::link(std::string path, const std::string& target) {
     CASEMATE_TRY(const std::string real_target, real_path(target));
     const auto found = entries_.find(real_target);
     if (found == entries_.end() || is_directory(found->second)) {
@@ -242,7 +247,13 @@ Result<> FileTree::link(const std::string& path, const std::string& target) {
     }
     // Held here, as the path may be a directory that holds the target.
     std::shared_ptr<const Inode> inode = found->second;
-    return put(path, std::move(inode));
+    return put(std::move(path), std::move(inode));
+}
+
+void FileTree::keep(std::shared_ptr<const UniqueFd> file) {
+    if (file != nullptr && (files_.empty() || files_.back() != file)) {
+        files_.push_back(std::move(file));
+    }
 }
 
 void FileTree::remove(const std::string& path) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "image/content.hpp"
@@ -29,23 +30,38 @@ inline constexpr std::size_t kMaxComponent = 255;
 
 enum class InodeKind : std::uint8_t { file, directory, symlink, character, block, fifo };
 
-// Inode: what one or, with hard links, several paths stand for.
+// Inode: what one or, with hard links, several paths stand for. An image can have a million of
+// them, so they are small.
 struct Inode {
     InodeKind kind = InodeKind::file;
     // permissions: the low 12 bits of the mode.
-    std::uint32_t permissions = 0;
+    std::uint16_t permissions = 0;
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
-    // major and minor of a character or block device.
-    std::uint32_t major = 0;
-    std::uint32_t minor = 0;
-    // content of a file. Without content.file, its size bytes are in the file named text below the
-    // image's root directory, which had the inode number source_inode.
-    Content content;
-    std::uint64_t source_inode = 0;
-    // text: a symlink's target, or see content.
-    std::string text;
+    // modified: the time of the last change, in seconds since 1970; 0 for earlier or unknown ones.
+    std::uint32_t modified = 0;
+    // size of a file's content in bytes.
+    std::uint32_t size = 0;
+    // file has a file's content from offset place on; FileTree::keep keeps it open. Without one the
+    // content is in the file at the inode's own path below the image's root directory, which had
+    // the inode number place. A device's number is its major in the upper and its minor in the
+    // lower half of place.
+    const UniqueFd* file = nullptr;
+    std::uint64_t place = 0;
+    // target of a symlink, else nothing.
+    std::unique_ptr<const std::string> target;
+
+    void set_device(std::uint32_t major, std::uint32_t minor) {
+        place = (std::uint64_t{major} << 32U) | minor;
+    }
+    [[nodiscard]] std::uint32_t device_major() const {
+        return static_cast<std::uint32_t>(place >> 32U);
+    }
+    [[nodiscard]] std::uint32_t device_minor() const { return static_cast<std::uint32_t>(place); }
 };
+
+// clamp_time makes an Inode's time of one in seconds since 1970.
+[[nodiscard]] std::uint32_t clamp_time(std::int64_t seconds);
 
 // kMaxSymlinks: how many symlinks a path may lead through, as for Linux (path_resolution(7)).
 inline constexpr int kMaxSymlinks = 40;
@@ -80,10 +96,10 @@ public:
     // directories 0755 of 0:0. A directory over a directory keeps what it holds; anything else
     // replaces what was there, symlinks too. Errors: those of real_directory; ImageErrc bad_name,
     // too_large for more entries than allowed, or longer paths of all that ever were.
-    [[nodiscard]] Result<> put(const std::string& path, std::shared_ptr<const Inode> inode);
+    [[nodiscard]] Result<> put(std::string path, std::shared_ptr<const Inode> inode);
     // link makes path another name of the inode at target, whose parents are real_directory's too.
     // Errors: as put; ImageErrc bad_link when target does not exist or is a directory.
-    [[nodiscard]] Result<> link(const std::string& path, const std::string& target);
+    [[nodiscard]] Result<> link(std::string path, const std::string& target);
     // remove takes away a path and all below it; clear only what is below it (the empty path is
     // the root). Symlinks are not followed. Nothing there is no error.
     void remove(const std::string& path);
@@ -93,15 +109,19 @@ public:
     [[nodiscard]] const Inode* find(std::string_view path) const;
     // real_path follows the symlinks in a normal path's parents, not the path's own. Errors: those
     // of real_directory.
-    [[nodiscard]] Result<std::string> real_path(std::string_view path) const;
+    [[nodiscard]] Result<std::string> real_path(std::string path) const;
 
     [[nodiscard]] const Entries& entries() const { return entries_; }
 
+    // keep holds a file that inodes of the tree point to open.
+    void keep(std::shared_ptr<const UniqueFd> file);
+
 private:
     [[nodiscard]] Result<> make_parents(const std::string& path);
-    [[nodiscard]] Result<> insert(const std::string& path, std::shared_ptr<const Inode> inode);
+    [[nodiscard]] Result<> insert(std::string path, std::shared_ptr<const Inode> inode);
 
     Entries entries_;
+    std::vector<std::shared_ptr<const UniqueFd>> files_;
     std::uint64_t max_entries_;
     // How long the paths that are yet to come may be: one deep path makes many directories.
     std::uint64_t name_bytes_left_;
