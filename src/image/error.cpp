@@ -28,6 +28,8 @@ std::string_view describe(ImageErrc code) {
             return "image changed while it was read";
         case ImageErrc::credentials:
             return "credentials can't be read";
+        case ImageErrc::no_such_image:
+            return "no such image";
         case ImageErrc::unauthorized:
             return "access refused";
         case ImageErrc::registry:

@@ -32,6 +32,8 @@ enum class ImageErrc : std::uint8_t {
     changed,
     // A file with credentials for registries, or a credential helper, does not work.
     credentials,
+    // A registry has no image of that name, or not all of it.
+    no_such_image,
     // A registry wants other credentials, or some.
     unauthorized,
     // A registry can't be reached, is not trusted, or breaks its protocol.

@@ -31,6 +31,8 @@ struct ImageOptions {
     // empty list leaves the choice to the enclave's init.
     std::optional<std::vector<std::string>> command;
     ImageLimits limits;
+    // insecure_registries: "HOST" or "HOST:PORT" of those that may be spoken to without TLS.
+    std::vector<std::string> insecure_registries;
     // progress may be empty.
     Progress progress;
 };
