@@ -25,7 +25,14 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kPiece = 65536;
 
 short poll_event(Io wanted) {
-    return wanted == Io::wants_write ? POLLOUT : wanted == Io::wants_read ? POLLIN : 0;
+    switch (wanted) {
+        case Io::wants_write:
+            return POLLOUT;
+        case Io::wants_read:
+            return POLLIN;
+        default:
+            return 0;
+    }
 }
 
 Error lost(const std::string& when) {

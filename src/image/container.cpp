@@ -156,16 +156,22 @@ Result<std::unique_ptr<Container>> Container::open(const std::string& path, Spoo
         return Error(ImageErrc::unsupported,
                      "expected a directory or a regular file at " + path + ", found another kind");
     }
-    Content archive{std::make_shared<const UniqueFd>(std::move(fd)), 0,
-                    static_cast<std::uint64_t>(status.st_size)};
+    return open_archive({std::make_shared<const UniqueFd>(std::move(fd)), 0,
+                         static_cast<std::uint64_t>(status.st_size)},
+                        path, spool, limits);
+}
+
+Result<std::unique_ptr<Container>> Container::open_archive(Content archive, const std::string& what,
+                                                           Spool& spool,
+                                                           const ImageLimits& limits) {
     CASEMATE_TRY(const Compression compression, detect(archive));
     if (compression != Compression::none) {
         CASEMATE_TRY(archive, decompress(archive, compression, spool, limits.total_bytes));
     }
-    auto container = std::make_unique<TarContainer>(path);
+    auto container = std::make_unique<TarContainer>(what);
     auto indexed = container->read_index(archive, limits.entries);
     if (!indexed) {
-        return std::move(indexed).error().while_doing("read " + path);
+        return std::move(indexed).error().while_doing("read " + what);
     }
     return std::unique_ptr<Container>(std::move(container));
 }

@@ -26,6 +26,11 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<Container>> open(const std::string& path,
                                                                  Spool& spool,
                                                                  const ImageLimits& limits);
+    // open_archive does that with a tar file that is open; what names it in errors.
+    [[nodiscard]] static Result<std::unique_ptr<Container>> open_archive(Content archive,
+                                                                         const std::string& what,
+                                                                         Spool& spool,
+                                                                         const ImageLimits& limits);
 
     // find gives a regular file by its relative path; links within a tar file are followed. Errors:
     // ImageErrc not_found, bad_link (a loop); Errno.

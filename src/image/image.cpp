@@ -13,6 +13,7 @@
 #include "image/container.hpp"
 #include "image/directory.hpp"
 #include "image/layer.hpp"
+#include "image/named.hpp"
 #include "image/packed.hpp"
 #include "image/spool.hpp"
 
@@ -181,13 +182,33 @@ private:
     std::uint64_t with_capabilities_ = 0;
 };
 
+// find_in_file takes an image from a container that is there.
+Result<PackedImage> find_in_file(const ImageReference& reference, const ImageOptions& options,
+                                 Spool& spool) {
+    CASEMATE_TRY(const auto container, Container::open(reference.path, spool, options.limits));
+    return reference.kind == ReferenceKind::oci
+               ? find_oci_image(*container, reference.tag, options.architecture)
+               : find_docker_image(*container, options.architecture);
+}
+
+Result<PackedImage> find_packed(const ImageReference& reference, const ImageOptions& options,
+                                Spool& spool, Image& image) {
+    switch (reference.kind) {
+        case ReferenceKind::registry:
+        case ReferenceKind::docker_daemon:
+        case ReferenceKind::named:
+            return find_named(reference, options, spool, image);
+        case ReferenceKind::oci:
+        case ReferenceKind::docker_archive:
+        case ReferenceKind::directory:
+            break;
+    }
+    return find_in_file(reference, options, spool);
+}
+
 Result<> open_packed(const ImageReference& reference, const ImageOptions& options, Image& image) {
     CASEMATE_TRY(Spool spool, Spool::create(options.spool_directory));
-    CASEMATE_TRY(const auto container, Container::open(reference.path, spool, options.limits));
-    CASEMATE_TRY(PackedImage packed,
-                 reference.kind == ReferenceKind::oci
-                     ? find_oci_image(*container, reference.tag, options.architecture)
-                     : find_docker_image(*container, options.architecture));
+    CASEMATE_TRY(PackedImage packed, find_packed(reference, options, spool, image));
     image.config = std::move(packed.config);
     return LayerMerger(options, image).merge(std::move(packed.layers), std::move(spool));
 }

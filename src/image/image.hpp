@@ -35,6 +35,9 @@ struct ImageOptions {
     std::vector<std::string> insecure_registries;
     // progress may be empty.
     Progress progress;
+    // say is told, in a line each, where a named image is taken from, and what a daemon says about
+    // its work; it may be empty.
+    std::function<void(std::string_view)> say;
 };
 
 // Image: the whole of it. Contents stay in the source and in the spool, which it keeps open.
@@ -47,11 +50,14 @@ struct Image {
     std::vector<std::string> notes;
     // root: the root directory of a dir: image, for files that have no Content of their own.
     std::shared_ptr<const UniqueFd> root;
+    // inspection: the JSON object with which a Docker daemon describes the image; empty where it is
+    // from elsewhere.
+    std::string inspection;
 };
 
 // open_image reads an image. Every OCI blob's size and SHA-256 digest is checked, and the layers'
 // digests of docker-archive. Errors: ImageErrc, each; Errno when a file can't be read or the spool
-// can't be written (a full disk).
+// can't be written (a full disk); http's where a daemon or a registry is asked.
 [[nodiscard]] Result<Image> open_image(const ImageReference& reference,
                                        const ImageOptions& options);
 

@@ -1,18 +1,26 @@
 #include "image/reference.hpp"
 
+#include "image/registry/registry_reference.hpp"
+#include "image/tree.hpp"
+
 namespace casemate::image {
 
 namespace {
 
 constexpr std::string_view kForms =
-    "oci:DIRECTORY[:TAG], oci:FILE.tar[:TAG], docker-archive:FILE or dir:DIRECTORY "
-    "(images of a Docker daemon or of a registry can't be read yet: write one of these with "
-    "'docker save -o FILE IMAGE', 'buildah push IMAGE oci:DIRECTORY' or "
-    "'skopeo copy docker://IMAGE oci:DIRECTORY')";
+    "the NAME of an image, docker-daemon:NAME, docker://NAME, oci:DIRECTORY[:TAG], "
+    "oci:FILE.tar[:TAG], docker-archive:FILE or dir:DIRECTORY";
 
-Error refuse(std::string_view found) {
-    return {ImageErrc::bad_reference,
-            "expected " + std::string(kForms) + ", found '" + std::string(found) + "'"};
+Error refuse(std::string_view found, const std::string& why = "") {
+    return {ImageErrc::bad_reference, "expected " + std::string(kForms) + ", found '" +
+                                          printable(found) + "'" +
+                                          (why.empty() ? "" : " (" + why + ")")};
+}
+
+// is_bare: neither a tag nor a digest follows the repository.
+bool is_bare(std::string_view name) {
+    return name.find('@') == std::string_view::npos &&
+           name.find(':', name.rfind('/') + 1) == std::string_view::npos;
 }
 
 // remove_prefix takes prefix off text, if text begins with it.
@@ -44,7 +52,14 @@ Result<ImageReference> ImageReference::parse(std::string_view text) {
     } else if (remove_prefix(rest, "dir:")) {
         reference.kind = ReferenceKind::directory;
     } else {
-        return refuse(text);
+        reference.kind = remove_prefix(rest, "docker://")        ? ReferenceKind::registry
+                         : remove_prefix(rest, "docker-daemon:") ? ReferenceKind::docker_daemon
+                                                                 : ReferenceKind::named;
+        if (const auto name = RegistryReference::parse(rest); !name) {
+            return refuse(text, name.error().message());
+        }
+        reference.path = std::string(rest) + (is_bare(rest) ? ":latest" : "");
+        return reference;
     }
     if (rest.empty() || text.find('\0') != std::string_view::npos) {
         return refuse(text);
