@@ -8,6 +8,7 @@
 
 #include "base/fd.hpp"
 #include "base/file.hpp"
+#include "eif/kernel_kind.hpp"
 #include "eif/metadata.hpp"
 
 namespace casemate::cli {
@@ -18,20 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxCmdlineFile = 65536;
 constexpr std::uint64_t kMaxConfigFile = 4ULL << 20U;
-
-// Where a kernel file says what it is: ELF identification; Linux Documentation/arch/x86/boot.rst,
-// "header"; Documentation/arch/arm64/booting.rst, "magic".
-constexpr std::size_t kProbeSize = 0x210;
-constexpr std::size_t kElfMachineOffset = 18;
-constexpr std::uint8_t kElfMachineX86 = 62;
-constexpr std::size_t kBzImageMagicOffset = 0x202;
-constexpr std::size_t kArm64MagicOffset = 0x38;
-constexpr std::string_view kElfMagic(
-    "\x7f"
-    "ELF",
-    4);
-constexpr std::string_view kBzImageMagic = "HdrS";
-constexpr std::string_view kArm64Magic = "ARM\x64";
 
 std::string environment(const char* name) {
     const char* value = std::getenv(name);
@@ -91,20 +78,13 @@ std::variant<eif::Architecture, CommandError> probe(const std::string& path) {
     if (!fd) {
         return reading(path, fd.error());
     }
-    Bytes bytes(kProbeSize);
+    Bytes bytes(eif::kKernelProbeSize);
     const auto size = read_some(fd->get(), bytes);
     if (!size) {
         return reading(path, size.error());
     }
-    const auto has = [&](std::size_t offset, std::string_view magic) {
-        return as_text(bytes).substr(offset, magic.size()) == magic;
-    };
-    if (has(kBzImageMagicOffset, kBzImageMagic) ||
-        (has(0, kElfMagic) && bytes[kElfMachineOffset] == kElfMachineX86)) {
-        return eif::Architecture::x86_64;
-    }
-    if (has(kArm64MagicOffset, kArm64Magic)) {
-        return eif::Architecture::aarch64;
+    if (const auto kind = eif::kernel_kind(ByteView(bytes).first(*size))) {
+        return eif::architecture_of(*kind);
     }
     return building("Expected " + path +
                     " to be a kernel (bzImage or ELF vmlinux of x86-64, or an arm64 Image), found "

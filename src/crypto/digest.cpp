@@ -12,9 +12,9 @@ namespace {
 // costs more than hashing a short one.
 template <std::size_t Size>
 const EVP_MD* algorithm() {
-    static_assert(Size == 32 || Size == 48);
-    static const Owned<EVP_MD, EVP_MD_free> fetched(
-        EVP_MD_fetch(nullptr, Size == 32 ? "SHA256" : "SHA384", nullptr));
+    static_assert(Size == 32 || Size == 48 || Size == 64);
+    constexpr const char* kName = Size == 32 ? "SHA256" : Size == 48 ? "SHA384" : "SHA512";
+    static const Owned<EVP_MD, EVP_MD_free> fetched(EVP_MD_fetch(nullptr, kName, nullptr));
     require(fetched != nullptr, "find a digest");
     return fetched.get();
 }
@@ -63,6 +63,7 @@ typename Hasher<Size>::Digest Hasher<Size>::finish() {
 
 template class Hasher<48>;
 template class Hasher<32>;
+template class Hasher<64>;
 
 Digest384 sha384(ByteView bytes) {
     Sha384 hash;

@@ -42,6 +42,7 @@ private:
 
 using Sha384 = Hasher<48>;
 using Sha256 = Hasher<32>;
+using Sha512 = Hasher<64>;
 
 [[nodiscard]] Digest384 sha384(ByteView bytes);
 [[nodiscard]] Digest256 sha256(ByteView bytes);
@@ -52,5 +53,6 @@ using Sha256 = Hasher<32>;
 
 extern template class Hasher<48>;
 extern template class Hasher<32>;
+extern template class Hasher<64>;
 
 }  // namespace casemate::crypto
