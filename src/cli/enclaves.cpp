@@ -28,10 +28,10 @@ Json cpu_list(const std::vector<std::uint32_t>& ids) {
     return list;
 }
 
-Json recorded_measurements(const enclave::EnclaveRecord& record) {
+Json registers_json(const std::map<std::uint16_t, std::string>& registers) {
     Json json = Json::object();
     json.add("HashAlgorithm", "Sha384 { ... }");
-    for (const auto& [index, value] : record.measurements) {
+    for (const auto& [index, value] : registers) {
         json.add("PCR" + std::to_string(index), value);
     }
     return json;
@@ -174,12 +174,17 @@ Json description_json(const enclave::EnclaveRecord& record, bool metadata) {
     Json json = identity_json(record);
     json.add("State", enclave::name_of(record.state));
     json.add("Flags", record.debug ? "DEBUG_MODE" : "NONE");
-    json.add("Measurements", recorded_measurements(record));
+    json.add("Measurements", registers_json(record.measurements));
     if (metadata && !record.image_metadata.empty()) {
         const auto parsed = eif::parse_metadata(as_bytes(record.image_metadata));
         if (parsed) {
             static_cast<void>(add_metadata(json, *parsed));
         }
+    }
+    if (record.debug && !record.attested.empty()) {
+        // Casemate's own, so last: Measurements are the image's, which no document of this enclave
+        // carries.
+        json.add("AttestedMeasurements", registers_json(record.attested));
     }
     return json;
 }
@@ -219,7 +224,8 @@ int follow_console(const enclave::Paths& paths, const std::string& id,
                    std::optional<std::uint64_t> seconds, Output& output) {
     const auto record = enclave::describe(paths, id);
     if (!record) {
-        return output.fail(ErrorCode::console_connection, record.error().detail());
+        return output.fail(code_of(record.error(), ErrorCode::console_connection),
+                           record.error().detail());
     }
     if (output.text("Connecting to the console for enclave " + std::to_string(record->cid) +
                     "...\n") != 0) {

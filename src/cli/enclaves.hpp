@@ -17,8 +17,8 @@ namespace casemate::cli {
 
 // identity_json has what run-enclave prints: from EnclaveName to MemoryMiB (nitro-cli.md 2.1).
 [[nodiscard]] Json identity_json(const enclave::EnclaveRecord& record);
-// description_json adds State, Flags, Measurements (nitro-cli.md 2.5) and, if asked for, the
-// image's metadata.
+// description_json adds State, Flags, Measurements (nitro-cli.md 2.5), if asked for the
+// image's metadata, and in debug mode AttestedMeasurements: what documents will carry.
 [[nodiscard]] Json description_json(const enclave::EnclaveRecord& record, bool metadata);
 // history_json is one entry of `ps --output json`.
 [[nodiscard]] Json history_json(const enclave::EnclaveRecord& record);

@@ -1,5 +1,7 @@
 #include "cli/interruption.hpp"
 
+#include <sys/signalfd.h>
+
 namespace casemate::cli {
 
 namespace {
@@ -40,6 +42,27 @@ void Interruption::obey() {
     restore();
     if (received_signal != 0) {
         (void)::raise(received_signal);
+    }
+}
+
+InterruptionSignals::InterruptionSignals() {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+        struct sigaction action {};
+        ::sigaction(signal, nullptr, &action);
+        if (action.sa_handler != SIG_IGN) {
+            sigaddset(&wanted, signal);
+        }
+    }
+    fd_ = UniqueFd(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+    restored_ = !fd_.valid() || ::sigprocmask(SIG_BLOCK, &wanted, &before_) != 0;
+}
+
+void InterruptionSignals::restore() {
+    if (!restored_) {
+        restored_ = true;
+        ::sigprocmask(SIG_SETMASK, &before_, nullptr);
     }
 }
 

@@ -6,6 +6,8 @@
 
 #include <array>
 
+#include "base/fd.hpp"
+
 namespace casemate::cli {
 
 class Interruption {
@@ -26,6 +28,27 @@ private:
     void restore();
 
     std::array<struct sigaction, kSignals.size()> before_{};
+    bool restored_ = false;
+};
+
+// InterruptionSignals: the same wish as a descriptor, for commands that wait for several things.
+class InterruptionSignals {
+public:
+    // While an object exists, the signals wait in the descriptor. One that is ignored (nohup) goes
+    // on being so. Without a descriptor (fd is -1 then) signals do what they always do.
+    InterruptionSignals();
+    InterruptionSignals(const InterruptionSignals&) = delete;
+    InterruptionSignals& operator=(const InterruptionSignals&) = delete;
+    ~InterruptionSignals() { restore(); }
+
+    // fd becomes readable when a signal has come.
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    // restore lets signals, also those that have come, do what they do.
+    void restore();
+
+private:
+    UniqueFd fd_;
+    sigset_t before_{};
     bool restored_ = false;
 };
 

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "cli/enclaves.hpp"
+#include "cli/interruption.hpp"
 #include "cli/verbs.hpp"
 #include "enclave/client.hpp"
 
@@ -54,8 +55,14 @@ enclave::StartConfiguration configuration_of(const RunEnclaveArguments& argument
 }
 
 // nitro-cli prints the enclave process's own error, then that it could not talk to it.
-int not_launched(const enclave::LaunchFailure& failure, Output& output) {
+int not_launched(const enclave::LaunchFailure& failure, InterruptionSignals& signals,
+                 Output& output) {
     const auto code = static_cast<ErrorCode>(failure.code);
+    if (failure.called_off) {
+        output.say("Interrupted: the enclave was not started, and nothing of it is left.");
+        // The signal, which has waited, ends this process here.
+        signals.restore();
+    }
     if (!failure.by_supervisor) {
         return output.fail(code, failure.reason);
     }
@@ -86,11 +93,13 @@ int run_enclave(const RunEnclaveArguments& arguments, Output& output) {
         output.say("The enclave CID will be auto-generated as the provided CID is 0");
     }
     output.say("No CPU pool is configured: the enclave shares CPUs and memory with this machine.");
-    const auto outcome =
-        enclave::launch(configuration, [&output](const std::string& line) { output.say(line); });
+    InterruptionSignals signals;
+    const auto outcome = enclave::launch(
+        configuration, [&output](const std::string& line) { output.say(line); }, signals.fd());
     if (const auto* failure = std::get_if<enclave::LaunchFailure>(&outcome)) {
-        return not_launched(*failure, output);
+        return not_launched(*failure, signals, output);
     }
+    signals.restore();
     const enclave::EnclaveRecord& record = std::get<enclave::Launched>(outcome).record;
     const int status = output.result(identity_json(record));
     if (status != 0 || !arguments.attach_console) {

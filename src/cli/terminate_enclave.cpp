@@ -29,7 +29,7 @@ int terminate_one(const enclave::Paths& paths, const std::string& id, Output& ou
     return output.result(terminated_json(*record));
 }
 
-// Enclaves of other users are passed over, as nitro-cli does.
+// Enclaves of other users are passed over, as nitro-cli does, but not without a word.
 int terminate_all(const enclave::Paths& paths, Output& output) {
     Json list = Json::array();
     std::size_t failed = 0;
@@ -37,7 +37,9 @@ int terminate_all(const enclave::Paths& paths, Output& output) {
         if (answer.record) {
             output.say("Successfully terminated enclave " + answer.id + ".");
             list.append(terminated_json(*answer.record));
-        } else if (!answer.record.error().is(enclave::EnclaveErrc::not_permitted)) {
+        } else if (answer.record.error().is(enclave::EnclaveErrc::not_permitted)) {
+            output.say("Enclave " + answer.id + " belongs to another user and was left alone.");
+        } else {
             output.say("Warning: Failed to stop enclave " + answer.id +
                        "\nError message: " + answer.record.error().detail());
             ++failed;

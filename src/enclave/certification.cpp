@@ -1,10 +1,12 @@
 #include "enclave/certification.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
 #include "enclave/errors.hpp"
 #include "enclave/registry.hpp"
+#include "nsm/pcr_bank.hpp"
 
 namespace casemate::enclave {
 
@@ -53,6 +55,28 @@ void Certification::identify(nsm::Load& load) const {
     load.module_id = request_.module_id;
     load.instance_id = instance_.instance_id;
     load.role_arn = instance_.role_arn;
+}
+
+std::map<std::uint16_t, std::string> Certification::attested(
+    const std::map<std::uint16_t, std::string>& measurements) const {
+    nsm::Load load;
+    load.debug = request_.debug;
+    identify(load);
+    std::map<std::uint16_t, nsm::PcrValue> values;
+    for (const auto& [index, text] : measurements) {
+        const auto bytes = from_hex(text);
+        if (bytes && bytes->size() == values[index].size()) {
+            std::copy(bytes->begin(), bytes->end(), values[index].begin());
+        }
+    }
+    constexpr std::uint16_t kLastOfBoot = 4;
+    std::map<std::uint16_t, std::string> shown;
+    for (const auto& [index, value] : nsm::PcrBank::at_boot(values, load).locked_values()) {
+        if (index <= kLastOfBoot || measurements.count(index) != 0) {
+            shown[index] = to_hex(value);
+        }
+    }
+    return shown;
 }
 
 Result<Certification::Certified> Certification::certify(ByteView leaf_key,

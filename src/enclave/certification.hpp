@@ -30,6 +30,11 @@ public:
     // identify puts into load what the enclave is attested as: module, instance, role.
     void identify(nsm::Load& load) const;
 
+    // attested gives the registers of the enclave's documents at its start, PCR0 to PCR4 and the
+    // others that were measured. Registers are in hex.
+    [[nodiscard]] std::map<std::uint16_t, std::string> attested(
+        const std::map<std::uint16_t, std::string>& measurements) const;
+
     // certify has a leaf key certified now, for the life of the certificate. news is a sentence for
     // who started the enclave; empty: none. Errors: EnclaveErrc, whose sentence says what to do:
     // file_operation when the authority can't be used, machine_refused when it is busy or its root

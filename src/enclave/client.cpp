@@ -170,14 +170,17 @@ Result<std::string> read_line(int socket, std::size_t limit, std::chrono::millis
 }
 
 LaunchFailure not_spawned(EnclaveErrc code, const std::string& reason) {
-    return {static_cast<int>(code), reason, "", false};
+    return {static_cast<int>(code), reason, "", false, false};
 }
 
-// LineReader takes whole lines out of a blocking stream; nothing at its end.
-class LineReader {
+// StartReports reads the supervisor's lines, and calls the start off when the caller says so.
+class StartReports {
 public:
-    explicit LineReader(int fd) : fd_(fd) {}
+    StartReports(int channel, int cancel) : fd_(channel), cancel_(cancel) {}
 
+    [[nodiscard]] bool called_off() const { return called_off_; }
+
+    // next waits for a line; nothing when the supervisor has ended.
     std::optional<std::string> next() {
         while (true) {
             const std::size_t end = rest_.find('\n');
@@ -185,6 +188,9 @@ public:
                 std::string line = rest_.substr(0, end);
                 rest_.erase(0, end + 1);
                 return line;
+            }
+            if (!wait()) {
+                continue;
             }
             std::array<std::uint8_t, 16384> buffer{};
             const auto size = read_some(fd_, buffer);
@@ -196,9 +202,61 @@ public:
     }
 
 private:
+    // True when there is something to read.
+    bool wait() {
+        std::array<pollfd, 2> ready{{{fd_, POLLIN, 0}, {cancel_, POLLIN, 0}}};
+        if (::poll(ready.data(), ready.size(), -1) < 0) {
+            return false;
+        }
+        if (ready[1].revents != 0) {
+            // The supervisor sees the end of this half, ends the enclave and tells when it has.
+            ::shutdown(fd_, SHUT_WR);
+            cancel_ = -1;
+            called_off_ = true;
+        }
+        return ready[0].revents != 0;
+    }
+
     int fd_;
+    int cancel_;
+    bool called_off_ = false;
     std::string rest_;
 };
+
+LaunchFailure ended_as_wanted(const std::string& id) {
+    return {static_cast<int>(EnclaveErrc::not_connected), "the start was called off", id, true,
+            true};
+}
+
+std::variant<Launched, LaunchFailure> follow_start(
+    StartReports& reports, const Paths& paths, const std::function<void(const std::string&)>& say) {
+    while (const auto line = reports.next()) {
+        auto report = parse_start_report(*line);
+        if (!report) {
+            return not_spawned(EnclaveErrc::not_connected, report.error().message());
+        }
+        if (const auto* progress = std::get_if<Progress>(&*report)) {
+            if (!reports.called_off()) {
+                say(progress->text);
+            }
+        } else if (auto* started = std::get_if<StartedReport>(&*report)) {
+            if (!reports.called_off()) {
+                return Launched{std::move(started->record)};
+            }
+            // Too late to stop the start, so the enclave is ended.
+            static_cast<void>(terminate(paths, {started->record.id}));
+            return ended_as_wanted(started->record.id);
+        } else if (auto* failed = std::get_if<FailedReport>(&*report)) {
+            return LaunchFailure{failed->code, std::move(failed->reason), std::move(failed->id),
+                                 true, reports.called_off()};
+        }
+    }
+    if (reports.called_off()) {
+        return ended_as_wanted("");
+    }
+    return not_spawned(EnclaveErrc::not_connected,
+                       "expected the supervisor to report, found that it was killed");
+}
 
 }  // namespace
 
@@ -262,7 +320,8 @@ Result<UniqueFd> open_console(const Paths& paths, const std::string& id) {
 }
 
 std::variant<Launched, LaunchFailure> launch(const StartConfiguration& configuration,
-                                             const std::function<void(const std::string&)>& say) {
+                                             const std::function<void(const std::string&)>& say,
+                                             int cancel) {
     auto channel = make_socket_pair(SOCK_STREAM);
     if (!channel) {
         return not_spawned(EnclaveErrc::process_spawn, channel.error().message());
@@ -282,23 +341,8 @@ std::variant<Launched, LaunchFailure> launch(const StartConfiguration& configura
     channel->second.reset();
     static_cast<void>(write_all(channel->first.get(), as_bytes(to_json(configuration) + "\n")));
     static_cast<void>(process->wait());
-    LineReader lines(channel->first.get());
-    while (const auto line = lines.next()) {
-        auto report = parse_start_report(*line);
-        if (!report) {
-            return not_spawned(EnclaveErrc::not_connected, report.error().message());
-        }
-        if (const auto* progress = std::get_if<Progress>(&*report)) {
-            say(progress->text);
-        } else if (auto* started = std::get_if<StartedReport>(&*report)) {
-            return Launched{std::move(started->record)};
-        } else if (auto* failed = std::get_if<FailedReport>(&*report)) {
-            return LaunchFailure{failed->code, std::move(failed->reason), std::move(failed->id),
-                                 true};
-        }
-    }
-    return not_spawned(EnclaveErrc::not_connected,
-                       "expected the supervisor to report, found that it was killed");
+    StartReports reports(channel->first.get(), cancel);
+    return follow_start(reports, configuration.paths, say);
 }
 
 }  // namespace casemate::enclave

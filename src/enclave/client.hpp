@@ -60,11 +60,16 @@ struct LaunchFailure {
     // Empty when the enclave never got one.
     std::string id;
     bool by_supervisor = true;
+    // The caller has called the start off.
+    bool called_off = false;
 };
 
 // launch starts a supervisor and waits for the enclave's heartbeat or its failure. say gets each
-// line of progress.
+// line of progress. cancel is a descriptor that becomes readable when the start is called off, or
+// -1: what was started is ended then, and launch returns when nothing is left of it. A caller that
+// is killed has the same effect, but for the waiting.
 [[nodiscard]] std::variant<Launched, LaunchFailure> launch(
-    const StartConfiguration& configuration, const std::function<void(const std::string&)>& say);
+    const StartConfiguration& configuration, const std::function<void(const std::string&)>& say,
+    int cancel = -1);
 
 }  // namespace casemate::enclave

@@ -32,6 +32,16 @@ std::string_view describe(EnclaveErrc code) {
             return "memory too small";
         case EnclaveErrc::memory_unavailable:
             return "memory not available";
+        case EnclaveErrc::machine_not_created:
+            return "machine not created";
+        case EnclaveErrc::image_not_loaded:
+            return "image not loaded";
+        case EnclaveErrc::memory_refused:
+            return "memory refused";
+        case EnclaveErrc::cpu_refused:
+            return "CPU refused";
+        case EnclaveErrc::machine_not_started:
+            return "machine not started";
         case EnclaveErrc::machine_refused:
             return "machine refused";
         case EnclaveErrc::image_not_valid:

@@ -23,7 +23,13 @@ enum class EnclaveErrc : int {
     insufficient_cpus = 22,
     memory_too_small = 26,
     memory_unavailable = 27,
-    // What AWS's driver refuses: an occupied CID, no CPU at all, no virtualization.
+    // The steps of making the machine (machine/step.hpp).
+    machine_not_created = 28,
+    image_not_loaded = 30,
+    memory_refused = 31,
+    cpu_refused = 32,
+    machine_not_started = 33,
+    // What AWS's driver refuses: an occupied CID, no CPU at all; also no emulator to run in.
     machine_refused = 29,
     image_not_valid = 35,
     boot_failed = 36,

@@ -79,7 +79,14 @@ End machine_end(const machine::Exited& exited) {
         case machine::ExitReason::stopped:
             return {EndKind::terminated, "the machine was stopped", {}, {}};
         case machine::ExitReason::failed:
-            return {EndKind::machine_failed, "the machine failed" + detail, {}, {}};
+            break;
+        // The detail names the step by itself.
+        case machine::ExitReason::not_created:
+        case machine::ExitReason::no_memory:
+        case machine::ExitReason::not_loaded:
+        case machine::ExitReason::no_vcpu:
+        case machine::ExitReason::not_started:
+            return {EndKind::machine_failed, exited.detail, {}, {}};
     }
     return {EndKind::machine_failed, "the machine failed" + detail, {}, {}};
 }
@@ -136,6 +143,27 @@ std::vector<InitLine> InitLines::feed(ByteView bytes) {
         lines.push_back(*line);
     }
     return lines;
+}
+
+EnclaveErrc code_of_exit(machine::ExitReason reason) {
+    switch (reason) {
+        case machine::ExitReason::not_created:
+            return EnclaveErrc::machine_not_created;
+        case machine::ExitReason::no_memory:
+            return EnclaveErrc::memory_refused;
+        case machine::ExitReason::not_loaded:
+            return EnclaveErrc::image_not_loaded;
+        case machine::ExitReason::no_vcpu:
+            return EnclaveErrc::cpu_refused;
+        case machine::ExitReason::not_started:
+            return EnclaveErrc::machine_not_started;
+        case machine::ExitReason::guest_reset:
+        case machine::ExitReason::guest_shutdown:
+        case machine::ExitReason::stopped:
+        case machine::ExitReason::failed:
+            break;
+    }
+    return EnclaveErrc::boot_failed;
 }
 
 End conclude(const Evidence& evidence) {

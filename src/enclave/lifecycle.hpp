@@ -11,6 +11,7 @@
 #include "base/bytes.hpp"
 #include "base/process.hpp"
 #include "base/result.hpp"
+#include "enclave/errors.hpp"
 #include "enclave/record.hpp"
 #include "machine/control.hpp"
 
@@ -90,6 +91,9 @@ struct Evidence {
     // The control socket broke: how.
     std::string control_failure;
 };
+
+// code_of_exit gives run-enclave's code for a machine that ended before its heartbeat.
+[[nodiscard]] EnclaveErrc code_of_exit(machine::ExitReason reason);
 
 // conclude names the cause that explains the rest: a killed process before what its death led to,
 // init's own report before the reset that follows it.

@@ -135,6 +135,9 @@ void MachineRun::on_exited(machine::Exited exited) {
         say("VMM: " + printable(line, kMaxReason));
     }
     exited.detail = printable(exited.detail.substr(0, exited.detail.find('\n')), kMaxReason);
+    if (!machine_started_) {
+        failure_code_ = code_of_exit(exited.reason);
+    }
     evidence_.machine_exit = std::move(exited);
     begin_end();
 }

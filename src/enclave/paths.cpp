@@ -114,6 +114,9 @@ Result<Paths> find_paths() {
     }
     paths.runtime = variable("CASEMATE_RUNTIME_DIR");
     if (paths.runtime.empty()) {
+        paths.runtime = variable("NITRO_CLI_SOCKETS_PATH");
+    }
+    if (paths.runtime.empty()) {
         const std::string session = variable("XDG_RUNTIME_DIR");
         if (root) {
             paths.runtime = "/run/casemate";
@@ -123,6 +126,9 @@ Result<Paths> find_paths() {
     }
     if (std::string named = variable("CASEMATE_CONFIG_DIR"); !named.empty()) {
         paths.configuration = std::move(named);
+    }
+    if (std::string named = variable("CASEMATE_KVM_DEVICE"); !named.empty()) {
+        paths.kvm_device = std::move(named);
     }
     std::error_code error;
     const fs::path self = fs::read_symlink("/proc/self/exe", error);

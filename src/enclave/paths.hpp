@@ -12,8 +12,9 @@ struct Paths {
     // state outlives a restart of the machine: records and logs of enclaves. CASEMATE_STATE_DIR,
     // else /var/lib/casemate for root and ~/.local/share/casemate for others.
     std::string state;
-    // runtime holds sockets and locks: CASEMATE_RUNTIME_DIR, else /run/casemate for root,
-    // $XDG_RUNTIME_DIR/casemate for others, state/run without that variable.
+    // runtime holds sockets and locks: CASEMATE_RUNTIME_DIR, else nitro-cli's own
+    // NITRO_CLI_SOCKETS_PATH, else /run/casemate for root, $XDG_RUNTIME_DIR/casemate for others,
+    // state/run without that variable.
     std::string runtime;
     // configuration is what the machine's administrator has written: CASEMATE_CONFIG_DIR, else
     // /etc/casemate.
@@ -24,6 +25,7 @@ struct Paths {
     // CASEMATE_KERNEL_DIR, else ../lib/casemate/kernel from the programs when one is there, else
     // CASEMATE_KERNEL_CACHE/current, else casemate/kernel/current in XDG_CACHE_HOME or ~/.cache.
     std::string kernel;
+    // kvm_device: CASEMATE_KVM_DEVICE, else /dev/kvm.
     std::string kvm_device = "/dev/kvm";
 
     // RUNTIME/enclaves/ID, which exists while the enclave does; STATE/enclaves/ID, which stays.

@@ -148,7 +148,8 @@ private:
     std::string problem_;
 };
 
-void read_measurements(const json::object& object, Reader& reader, EnclaveRecord& record) {
+void read_registers(const json::object& object, Reader& reader,
+                    std::map<std::uint16_t, std::string>& registers) {
     for (const auto& [key, value] : object) {
         std::uint16_t index = 0;
         std::istringstream digits{std::string(key)};
@@ -156,7 +157,7 @@ void read_measurements(const json::object& object, Reader& reader, EnclaveRecord
             reader.fail("measurements", "registers by number");
             return;
         }
-        record.measurements[index] = std::string(value.get_string());
+        registers[index] = std::string(value.get_string());
     }
 }
 
@@ -186,6 +187,14 @@ void read_end(Reader& reader, EnclaveRecord& record) {
     if (!end.problem().empty()) {
         reader.fail("end", "an end");
     }
+}
+
+json::object registers_object(const std::map<std::uint16_t, std::string>& registers) {
+    json::object object;
+    for (const auto& [index, value] : registers) {
+        object[std::to_string(index)] = value;
+    }
+    return object;
 }
 
 }  // namespace
@@ -218,11 +227,8 @@ std::string to_json(const EnclaveRecord& record) {
         cpus.emplace_back(cpu);
     }
     object["cpu_ids"] = std::move(cpus);
-    json::object measurements;
-    for (const auto& [index, value] : record.measurements) {
-        measurements[std::to_string(index)] = value;
-    }
-    object["measurements"] = std::move(measurements);
+    object["measurements"] = registers_object(record.measurements);
+    object["attested"] = registers_object(record.attested);
     json::array children;
     for (const ChildProcess& child : record.children) {
         children.push_back(json::object{
@@ -270,7 +276,12 @@ Result<EnclaveRecord> parse_record(std::string_view text) {
         }
     }
     if (const json::object* measurements = reader.object("measurements")) {
-        read_measurements(*measurements, reader, record);
+        read_registers(*measurements, reader, record.measurements);
+    }
+    if (object.contains("attested")) {
+        if (const json::object* attested = reader.object("attested")) {
+            read_registers(*attested, reader, record.attested);
+        }
     }
     if (const json::array* children = reader.list("children")) {
         read_children(*children, reader, record);

@@ -86,6 +86,8 @@ struct EnclaveRecord {
     std::int64_t ended_ms = 0;
     // The image's registers in hex, by number.
     std::map<std::uint16_t, std::string> measurements;
+    // The registers that attestation documents begin with: in debug mode the image's are zero.
+    std::map<std::uint16_t, std::string> attested;
     // The image's metadata section, a JSON object, or empty.
     std::string image_metadata;
     std::vector<ChildProcess> children;

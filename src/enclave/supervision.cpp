@@ -80,6 +80,7 @@ MachineRun::Surroundings Supervision::surroundings() {
     };
     around.measured = [this](std::map<std::uint16_t, std::string> measurements) -> Result<> {
         record_.measurements = std::move(measurements);
+        record_.attested = certification_->attested(record_.measurements);
         publish();
         return {};
     };

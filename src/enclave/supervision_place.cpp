@@ -149,10 +149,10 @@ Result<> Supervision::open_control() {
 }
 
 Result<> Supervision::watch_channel() {
-    // run-enclave that goes away before the enclave runs was interrupted.
+    // run-enclave that goes away before the enclave runs was interrupted. It may have closed its
+    // half alone, to hear when nothing is left.
     return loop_->add(channel_.get(), EPOLLIN | EPOLLRDHUP, [this](std::uint32_t) {
         loop_->remove(channel_.get());
-        channel_.reset();
         request_end("the end of run-enclave before the enclave had started");
     });
 }

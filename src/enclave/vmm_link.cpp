@@ -30,6 +30,22 @@ Result<NamedProcess> spawn_with_control(const Paths& paths, const std::string& n
     return NamedProcess{name, std::move(*process)};
 }
 
+// As nitro-cli says it of its own device, with what to do.
+Error no_kvm(const std::string& device, const Error& found) {
+    std::string advice = "`casemate doctor` says what this machine can do";
+    if (found.is(static_cast<Errno>(EACCES))) {
+        advice =
+            "its group, kvm as a rule, may open it (as root: usermod -aG kvm USER; then log in "
+            "again); `casemate doctor` says more";
+    } else if (found.is(static_cast<Errno>(ENOENT))) {
+        advice = "load the module kvm_intel or kvm_amd, and turn virtualization on in the firmware";
+    }
+    return {EnclaveErrc::file_operation, "expected to open the machine's virtualization, found " +
+                                             found.message() + ". File: '" + device +
+                                             "', failing operation: 'Open'; " + advice +
+                                             ", and --accel software needs no virtualization"};
+}
+
 }  // namespace
 
 std::vector<std::string> child_environment(const Paths& paths) {
@@ -60,10 +76,7 @@ Result<VmmLink> start_direct(const VmmRequest& request) {
     VmmLink link;
     auto kvm = open_file(request.paths->kvm_device, O_RDWR);
     if (!kvm) {
-        return Error(EnclaveErrc::machine_refused, "expected to open " + request.paths->kvm_device +
-                                                       ", found " + kvm.error().message() +
-                                                       "; `casemate doctor` says what to do, and "
-                                                       "--accel software needs no virtualization");
+        return no_kvm(request.paths->kvm_device, kvm.error());
     }
     link.kvm = std::move(*kvm);
     CASEMATE_TRY(NamedProcess process,

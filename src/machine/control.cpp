@@ -190,9 +190,9 @@ Result<Exited> read_exited(ByteReader& reader) {
         return too_short();
     }
     if (reason < static_cast<std::uint8_t>(ExitReason::guest_reset) ||
-        reason > static_cast<std::uint8_t>(ExitReason::failed)) {
+        reason > static_cast<std::uint8_t>(ExitReason::not_started)) {
         return Error(MachineErrc::bad_message,
-                     "expected an exit reason from 1 to 4, found " + std::to_string(reason));
+                     "expected an exit reason from 1 to 9, found " + std::to_string(reason));
     }
     CASEMATE_TRY(auto detail, read_text(reader, kMaxDetail));
     return Exited{static_cast<ExitReason>(reason), std::move(detail)};

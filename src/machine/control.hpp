@@ -95,8 +95,15 @@ enum class ExitReason : std::uint8_t {
     guest_shutdown = 2,
     // The supervisor asked for it.
     stopped = 3,
-    // KVM could not run a vCPU, or the machine could not be made; the detail says why.
+    // KVM could not run a vCPU, or something else failed; the detail says what.
     failed = 4,
+    // Making the machine failed at this step, before the guest ran (step.hpp): the virtual machine
+    // itself, its memory, the image's boot data, a vCPU, the start.
+    not_created = 5,
+    no_memory = 6,
+    not_loaded = 7,
+    no_vcpu = 8,
+    not_started = 9,
 };
 
 // Exited is the VMM's last packet. detail is a sentence for people, at most 8,192 bytes (a dead

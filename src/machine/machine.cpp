@@ -8,6 +8,7 @@
 #include "base/os_error.hpp"
 #include "machine/boot.hpp"
 #include "machine/cpuid.hpp"
+#include "machine/step.hpp"
 
 namespace casemate::machine {
 
@@ -40,8 +41,8 @@ Result<std::unique_ptr<Machine>> Machine::create(UniqueFd kvm_fd, const GuestMem
                                                  std::to_string(options.pinned_cpus.size()) +
                                                  " pins");
     }
-    CASEMATE_TRY(auto kvm, Kvm::take(std::move(kvm_fd)));
-    CASEMATE_TRY(auto vm, kvm.create_vm());
+    CASEMATE_TRY(auto kvm, at_step(StepErrc::create_vm, Kvm::take(std::move(kvm_fd))));
+    CASEMATE_TRY(auto vm, at_step(StepErrc::create_vm, kvm.create_vm()));
     CASEMATE_TRY(auto serial_line, InterruptLine::create());
     UniqueFd ended(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!ended.valid()) {
@@ -55,8 +56,8 @@ Result<std::unique_ptr<Machine>> Machine::create(UniqueFd kvm_fd, const GuestMem
 }
 
 Result<> Machine::set_up() {
-    CASEMATE_CHECK(vm_.make_interrupt_controllers());
-    CASEMATE_CHECK(vm_.set_memory(*memory_));
+    CASEMATE_CHECK(at_step(StepErrc::create_vm, vm_.make_interrupt_controllers()));
+    CASEMATE_CHECK(at_step(StepErrc::set_memory, vm_.set_memory(*memory_)));
     CASEMATE_CHECK(vm_.route_interrupt(Serial::kIrq, serial_line_));
     CASEMATE_CHECK(buses_.ports.add(Serial::kPort, Serial::kPorts, serial_));
     CASEMATE_CHECK(buses_.ports.add(I8042::kPort, I8042::kPorts, i8042_));
@@ -76,8 +77,13 @@ Result<> Machine::add_device(MmioDevice& device, const InterruptLine& line,
 }
 
 Result<> Machine::load(const BootImage& image) {
-    CASEMATE_CHECK(check_boot_image(image, *memory_));
-    CASEMATE_CHECK(write_boot_data(*memory_, image, options_.vcpu_count, device_count_));
+    CASEMATE_CHECK(at_step(StepErrc::load_image, check_boot_image(image, *memory_)));
+    CASEMATE_CHECK(at_step(StepErrc::load_image,
+                           write_boot_data(*memory_, image, options_.vcpu_count, device_count_)));
+    return at_step(StepErrc::add_vcpu, make_vcpus(image.entry));
+}
+
+Result<> Machine::make_vcpus(std::uint64_t entry) {
     CASEMATE_TRY(const auto supported, kvm_.supported_cpuid());
     for (std::uint32_t id = 0; id < options_.vcpu_count; ++id) {
         CASEMATE_TRY(auto vcpu,
@@ -85,7 +91,7 @@ Result<> Machine::load(const BootImage& image) {
                                   buses_, *memory_, [this](End end) { end_with(std::move(end)); }));
         vcpus_.push_back(std::move(vcpu));
     }
-    CASEMATE_CHECK(vcpus_.front()->enter_at(image.entry));
+    CASEMATE_CHECK(vcpus_.front()->enter_at(entry));
     for (std::uint32_t id = 0; id < options_.vcpu_count; ++id) {
         const auto host_cpu =
             options_.pinned_cpus.empty() ? std::nullopt : std::optional(options_.pinned_cpus[id]);

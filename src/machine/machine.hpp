@@ -34,8 +34,8 @@ struct MachineOptions {
 class Machine {
 public:
     // create makes the machine around guest memory that outlives it. kvm is /dev/kvm, already
-    // opened. Errors: MachineErrc::unsupported, MachineErrc::bad_range for vCPU numbers outside
-    // 1 to kMaxVcpus, Errno.
+    // opened. Errors: StepErrc for what KVM refuses, MachineErrc::bad_range for vCPU numbers
+    // outside 1 to kMaxVcpus, Errno.
     [[nodiscard]] static Result<std::unique_ptr<Machine>> create(UniqueFd kvm,
                                                                  const GuestMemory& memory,
                                                                  MachineOptions options);
@@ -52,7 +52,7 @@ public:
                                       std::uint64_t notify_offset, const std::vector<int>& notify);
 
     // load writes the boot data for the image that is in guest memory, and makes the vCPUs with
-    // their threads, which wait. After the last add_device.
+    // their threads, which wait. After the last add_device. Errors: StepErrc::load_image, add_vcpu.
     [[nodiscard]] Result<> load(const BootImage& image);
 
     // start lets the vCPUs run. Once, after load.
@@ -70,6 +70,7 @@ private:
     Machine(Vm vm, Kvm kvm, const GuestMemory& memory, MachineOptions options, UniqueFd ended,
             InterruptLine serial_line);
     [[nodiscard]] Result<> set_up();
+    [[nodiscard]] Result<> make_vcpus(std::uint64_t entry);
     void end_with(End end);
 
     Vm vm_;

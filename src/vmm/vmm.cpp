@@ -13,6 +13,7 @@
 #include "jail/profile.hpp"
 #include "machine/guest_memory.hpp"
 #include "machine/machine.hpp"
+#include "machine/step.hpp"
 #include "machine/vcpu.hpp"
 #include "vmm/console.hpp"
 #include "vmm/control_channel.hpp"
@@ -32,7 +33,8 @@ constexpr std::chrono::milliseconds kLastWords{1000};
 constexpr std::size_t kMaxDetail = 8192;
 
 machine::End failure(const Error& error) {
-    return {ExitReason::failed, error.message()};
+    const auto step = error.code_as<machine::StepErrc>();
+    return {step ? machine::reason_of(*step) : ExitReason::failed, error.message()};
 }
 
 // Vmm: one machine, from Start to its end.
@@ -79,8 +81,9 @@ private:
 
 Result<> Vmm::make(const machine::Start& start, StartDescriptors descriptors) {
     CASEMATE_CHECK(check_start(start));
-    CASEMATE_TRY(auto memory,
-                 machine::GuestMemory::map(descriptors.memory.get(), start.memory_bytes));
+    CASEMATE_TRY(auto memory, machine::at_step(machine::StepErrc::set_memory,
+                                               machine::GuestMemory::map(descriptors.memory.get(),
+                                                                         start.memory_bytes)));
     memory_.emplace(std::move(memory));
     CASEMATE_TRY(console_, Console::create(
                                *loop_, start.console ? std::move(descriptors.console) : UniqueFd(),
@@ -200,7 +203,8 @@ Result<machine::End> run_machine(EventLoop& loop, ControlChannel& channel) {
     Vmm vmm(loop, channel);
     CASEMATE_CHECK(vmm.make(*start, std::move(descriptors)));
     // From here on no machine can be made and no thread started.
-    CASEMATE_CHECK(jail::restrict_calls(jail::vmm_running_profile()));
+    CASEMATE_CHECK(machine::at_step(machine::StepErrc::start,
+                                    jail::restrict_calls(jail::vmm_running_profile())));
     return vmm.run();
 }
 

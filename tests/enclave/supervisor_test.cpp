@@ -422,7 +422,7 @@ TEST_F(SupervisorTest, RequestsThatCanNotBeMetHaveTheirNumbers) {
     wanted = configuration("heartbeat;serve");
     wanted.paths.kvm_device = "/dev/no-such-device";
     const LaunchFailure no_kvm = failed(wanted);
-    EXPECT_EQ(no_kvm.code, 29);
+    EXPECT_EQ(no_kvm.code, 19);
     EXPECT_THAT(no_kvm.reason, HasSubstr("/dev/no-such-device"));
     EXPECT_THAT(Registry(paths_).living(), IsEmpty());
     EXPECT_TRUE(fs::is_empty(paths_.enclaves()));

@@ -194,7 +194,7 @@ class Refusal(LinuxGuestTest):
         closed.touch(mode=0)
         before = ("unshare", "-m", "sh", "-c", f'mount --bind {closed} {KVM} && exec "$@"', "-",
                   "setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
-        self.run_refused("E29", "/dev/kvm", "Permission denied", "casemate doctor", before=before,
+        self.run_refused("E19", "'/dev/kvm'", "Permission denied", "casemate doctor", before=before,
                          options=("--accel", "kvm"))
         doctor = subprocess.run([*before, CASEMATE, "doctor"], env=self.machine.environment,
                                 capture_output=True, text=True, timeout=60, check=False)
