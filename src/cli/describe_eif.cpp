@@ -1,5 +1,7 @@
 #include <fcntl.h>
 
+#include <map>
+
 #include "base/fd.hpp"
 #include "cli/measurements_json.hpp"
 #include "cli/verbs.hpp"
@@ -16,8 +18,9 @@ Result<Json> certificate_json(ByteView section) {
     CASEMATE_TRY(const eif::Signature signature, eif::parse_signature(section));
     CASEMATE_TRY(const auto certificate, crypto::Certificate::from_pem(signature.certificate_pem));
     CASEMATE_TRY(const auto text, certificate.text());
+    // As nitro-cli's: in the order of the names.
     Json issuer = Json::object();
-    for (const auto& [key, value] : text.issuer) {
+    for (const auto& [key, value] : std::map(text.issuer.begin(), text.issuer.end())) {
         issuer.add(key, value);
     }
     Json json = Json::object();

@@ -10,6 +10,9 @@ int describe_enclaves(const DescribeEnclavesArguments& arguments, Output& output
     if (!paths) {
         return output.fail(ErrorCode::file_operation, paths.error());
     }
+    if (const auto readable = enclave::check_readable(*paths); !readable) {
+        return output.fail(ErrorCode::read_from_disk, readable.error().detail());
+    }
     Json list = Json::array();
     std::size_t failed = 0;
     for (const auto& answer : enclave::describe_all(*paths)) {

@@ -56,6 +56,12 @@ std::variant<std::string, CommandError> find_kernel(const KernelSearch& search) 
         }
         return *search.kernel;
     }
+    std::error_code error;
+    if (!search.blobs.empty() && !fs::is_directory(search.blobs, error)) {
+        return CommandError{ErrorCode::blobs_path, "Expected a folder with kernel and init at " +
+                                                       search.blobs +
+                                                       " (NITRO_CLI_BLOBS), found none"};
+    }
     if (!search.blobs.empty()) {
         for (const char* name : {"bzImage", "Image"}) {
             if (exists(search.blobs + "/" + name)) {

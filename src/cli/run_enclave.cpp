@@ -59,7 +59,7 @@ int not_launched(const enclave::LaunchFailure& failure, InterruptionSignals& sig
                  Output& output) {
     const auto code = static_cast<ErrorCode>(failure.code);
     if (failure.called_off) {
-        output.say("Interrupted: the enclave was not started, and nothing of it is left.");
+        output.say("Interrupted: " + failure.reason + ".");
         // The signal, which has waited, ends this process here.
         signals.restore();
     }

@@ -20,8 +20,10 @@ int terminate_one(const enclave::Paths& paths, const std::string& id, Output& ou
     const auto answers = enclave::terminate(paths, {id});
     const auto& record = answers.front().record;
     if (!record) {
-        output.say("Warning: Failed to stop enclave " + id +
-                   "\nError message: " + record.error().detail());
+        if (!record.error().is(enclave::EnclaveErrc::socket)) {
+            output.say("Warning: Failed to stop enclave " + id +
+                       "\nError message: " + record.error().detail());
+        }
         return output.fail(code_of(record.error(), ErrorCode::command_not_executed),
                            record.error().detail());
     }
@@ -31,6 +33,9 @@ int terminate_one(const enclave::Paths& paths, const std::string& id, Output& ou
 
 // Enclaves of other users are passed over, as nitro-cli does, but not without a word.
 int terminate_all(const enclave::Paths& paths, Output& output) {
+    if (const auto readable = enclave::check_readable(paths); !readable) {
+        return output.fail(ErrorCode::read_from_disk, readable.error().detail());
+    }
     Json list = Json::array();
     std::size_t failed = 0;
     for (const auto& answer : enclave::terminate(paths, enclave::Registry(paths).living())) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <map>
 
 #include "base/event_loop.hpp"
@@ -179,10 +180,15 @@ public:
     StartReports(int channel, int cancel) : fd_(channel), cancel_(cancel) {}
 
     [[nodiscard]] bool called_off() const { return called_off_; }
+    // ended tells whether the supervisor is gone.
+    [[nodiscard]] bool ended() const { return ended_; }
 
     // next waits for a line; nothing when the supervisor has ended.
     std::optional<std::string> next() {
         while (true) {
+            if (called_off_ && EventLoop::Clock::now() > until_) {
+                return std::nullopt;
+            }
             const std::size_t end = rest_.find('\n');
             if (end != std::string::npos) {
                 std::string line = rest_.substr(0, end);
@@ -195,6 +201,7 @@ public:
             std::array<std::uint8_t, 16384> buffer{};
             const auto size = read_some(fd_, buffer);
             if (!size || *size == 0 || rest_.size() > 2 * kMaxRecordSize) {
+                ended_ = true;
                 return std::nullopt;
             }
             rest_.append(as_text(ByteView(buffer).first(*size)));
@@ -205,7 +212,8 @@ private:
     // True when there is something to read.
     bool wait() {
         std::array<pollfd, 2> ready{{{fd_, POLLIN, 0}, {cancel_, POLLIN, 0}}};
-        if (::poll(ready.data(), ready.size(), -1) < 0) {
+        constexpr int kTurn = 1000;
+        if (::poll(ready.data(), ready.size(), called_off_ ? kTurn : -1) <= 0) {
             return false;
         }
         if (ready[1].revents != 0) {
@@ -213,6 +221,7 @@ private:
             ::shutdown(fd_, SHUT_WR);
             cancel_ = -1;
             called_off_ = true;
+            until_ = EventLoop::Clock::now() + kTerminateTime;
         }
         return ready[0].revents != 0;
     }
@@ -220,12 +229,16 @@ private:
     int fd_;
     int cancel_;
     bool called_off_ = false;
+    bool ended_ = false;
+    EventLoop::Clock::time_point until_;
     std::string rest_;
 };
 
-LaunchFailure ended_as_wanted(const std::string& id) {
-    return {static_cast<int>(EnclaveErrc::not_connected), "the start was called off", id, true,
-            true};
+LaunchFailure called_off(const std::string& id, bool gone) {
+    return {static_cast<int>(EnclaveErrc::not_connected),
+            gone ? "the enclave was not started, and nothing of it is left"
+                 : "the enclave's supervisor did not say in time that nothing of it is left",
+            id, true, true};
 }
 
 std::variant<Launched, LaunchFailure> follow_start(
@@ -244,21 +257,34 @@ std::variant<Launched, LaunchFailure> follow_start(
                 return Launched{std::move(started->record)};
             }
             // Too late to stop the start, so the enclave is ended.
-            static_cast<void>(terminate(paths, {started->record.id}));
-            return ended_as_wanted(started->record.id);
+            const auto ended = terminate(paths, {started->record.id});
+            return called_off(started->record.id, ended.front().record.ok());
         } else if (auto* failed = std::get_if<FailedReport>(&*report)) {
-            return LaunchFailure{failed->code, std::move(failed->reason), std::move(failed->id),
-                                 true, reports.called_off()};
+            return reports.called_off() ? called_off(failed->id, true)
+                                        : LaunchFailure{failed->code, std::move(failed->reason),
+                                                        std::move(failed->id), true, false};
         }
     }
     if (reports.called_off()) {
-        return ended_as_wanted("");
+        return called_off("", reports.ended());
     }
     return not_spawned(EnclaveErrc::not_connected,
                        "expected the supervisor to report, found that it was killed");
 }
 
 }  // namespace
+
+Result<> check_readable(const Paths& paths) {
+    std::error_code error;
+    const std::filesystem::directory_iterator list(paths.enclaves(), error);
+    if (error && error != std::errc::no_such_file_or_directory) {
+        return Error(EnclaveErrc::read_from_disk,
+                     "expected to list the running enclaves in " + paths.enclaves() + ", found " +
+                         std::string(describe(static_cast<Errno>(error.value()))) +
+                         "; CASEMATE_RUNTIME_DIR names another directory");
+    }
+    return {};
+}
 
 std::vector<Answer> describe_all(const Paths& paths) {
     Registry registry(paths);
@@ -287,6 +313,7 @@ Result<EnclaveRecord> describe(const Paths& paths, const std::string& id) {
 }
 
 Result<std::string> find_by_name(const Paths& paths, const std::string& name) {
+    CASEMATE_CHECK(check_readable(paths));
     std::vector<std::string> found;
     for (const Answer& answer : describe_all(paths)) {
         if (answer.record && answer.record->name == name) {
@@ -324,7 +351,10 @@ std::variant<Launched, LaunchFailure> launch(const StartConfiguration& configura
                                              int cancel) {
     auto channel = make_socket_pair(SOCK_STREAM);
     if (!channel) {
-        return not_spawned(EnclaveErrc::process_spawn, channel.error().message());
+        return not_spawned(EnclaveErrc::socket_pair,
+                           "expected two sockets for the supervisor, found " +
+                               channel.error().message() +
+                               "; the limit of open files (ulimit -n) may be too low");
     }
     SpawnOptions options;
     options.program = configuration.paths.program("casemate-enclave");
@@ -340,7 +370,14 @@ std::variant<Launched, LaunchFailure> launch(const StartConfiguration& configura
     }
     channel->second.reset();
     static_cast<void>(write_all(channel->first.get(), as_bytes(to_json(configuration) + "\n")));
-    static_cast<void>(process->wait());
+    const auto went = process->wait();
+    if (went && went->exit_code != 0) {
+        return not_spawned(EnclaveErrc::daemonize,
+                           "expected the supervisor to go into the background, found that its "
+                           "process ended with " +
+                               went->text() +
+                               "; the limit of processes (ulimit -u) may be reached");
+    }
     StartReports reports(channel->first.get(), cancel);
     return follow_start(reports, configuration.paths, say);
 }

@@ -27,6 +27,10 @@ struct Answer {
     Result<EnclaveRecord> record;
 };
 
+// check_readable tells whether the running enclaves can be listed; none having run is no error.
+// EnclaveErrc::read_from_disk.
+[[nodiscard]] Result<> check_readable(const Paths& paths);
+
 // describe_all asks every living enclave at once and waits kDescribeTime at most for all of them.
 // An enclave that ended meanwhile is left out.
 [[nodiscard]] std::vector<Answer> describe_all(const Paths& paths);
@@ -40,7 +44,7 @@ struct Answer {
 [[nodiscard]] Result<EnclaveRecord> describe(const Paths& paths, const std::string& id);
 
 // find_by_name gives the id of the living enclave with that name. EnclaveErrc::naming when none or
-// several have it.
+// several have it, read_from_disk.
 [[nodiscard]] Result<std::string> find_by_name(const Paths& paths, const std::string& name);
 
 // open_console gives a stream of the enclave's console from its first kept byte on.

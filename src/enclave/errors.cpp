@@ -10,6 +10,12 @@ std::string_view describe(EnclaveErrc code) {
             return "conflicting arguments";
         case EnclaveErrc::invalid_argument:
             return "invalid argument";
+        case EnclaveErrc::socket_pair:
+            return "no sockets for the supervisor";
+        case EnclaveErrc::daemonize:
+            return "supervisor not in the background";
+        case EnclaveErrc::read_from_disk:
+            return "directory not readable";
         case EnclaveErrc::process_spawn:
             return "process not started";
         case EnclaveErrc::invalid_command:

@@ -13,7 +13,11 @@ enum class EnclaveErrc : int {
     missing_argument = 1,
     conflicting_arguments = 2,
     invalid_argument = 3,
+    socket_pair = 4,
     process_spawn = 5,
+    daemonize = 6,
+    // The directory of the running enclaves can't be listed.
+    read_from_disk = 7,
     invalid_command = 14,
     socket = 11,
     json = 17,

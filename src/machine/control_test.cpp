@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "machine/errors.hpp"
+#include "machine/step.hpp"
 
 namespace casemate::machine {
 namespace {
@@ -66,10 +67,29 @@ TEST(Control, RefusesFlagsAndReasonsThatDoNotExist) {
     reply.back() = 2;
     EXPECT_FALSE(decode_supervisor_message(reply));
     Bytes exited = encode(VmmMessage(Exited{ExitReason::failed, ""}));
-    exited[1] = 5;
+    exited[1] = 10;
     EXPECT_FALSE(decode_vmm_message(exited));
     exited[1] = 0;
     EXPECT_FALSE(decode_vmm_message(exited));
+}
+
+// Proves that each step of a start has a reason of its own, and that the system's number becomes
+// advice.
+TEST(Control, AFailedStepHasItsReasonAndSaysWhatToDo) {
+    const Error vcpu = failed_step(StepErrc::add_vcpu, os_error("KVM_CREATE_VCPU", EINVAL));
+    EXPECT_EQ(vcpu.message(),
+              "a virtual CPU could not be added: Invalid argument: KVM_CREATE_VCPU; ask for fewer "
+              "CPUs");
+    EXPECT_EQ(reason_of(*vcpu.code_as<StepErrc>()), ExitReason::no_vcpu);
+    const Error memory = failed_step(StepErrc::set_memory, os_error("map guest memory", ENOMEM));
+    EXPECT_NE(memory.message().find("no memory left"), std::string::npos);
+    EXPECT_EQ(reason_of(*memory.code_as<StepErrc>()), ExitReason::no_memory);
+    for (const StepErrc step : {StepErrc::create_vm, StepErrc::load_image, StepErrc::start}) {
+        const Exited exited{reason_of(step), std::string(describe(step))};
+        EXPECT_TRUE(decode_vmm_message(encode(VmmMessage(exited))));
+        EXPECT_NE(exited.reason, ExitReason::failed);
+    }
+    EXPECT_TRUE(at_step(StepErrc::start, Result<>()));
 }
 
 TEST(Control, RefusesTextsThatAreTooLongOrNotPrintable) {

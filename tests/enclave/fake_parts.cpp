@@ -2,11 +2,11 @@
 // own name says): peers that speak the control protocols and do what the "image" tells them, a list
 // of steps separated by semicolons.
 //
-// casemate-nsm: "refuse-image", "refuse-memory", "refuse-read", "nsm-dies"; else it has loaded, and
-// tells the log whose certificate it gets for its key. "nsm-renews": asks for another one every 20
-// ms for ever.
-// casemate-vmm, in order:
+// casemate-nsm: "refuse-image", "refuse-memory", "refuse-read", "refuse-signature", "nsm-dies";
+// else it has loaded, and tells the log whose certificate it gets for its key. "nsm-renews": asks
+// for another one every 20 ms for ever. casemate-vmm, in order:
 //     vmm-dies-first    says a word to the log and ends before it says Started
+//     not-made N        exits for the reason with that number before it says Started
 //     heartbeat         connects to port 9000 and exchanges the byte; "bad-heartbeat" a wrong one
 //     hello             opens the lifecycle stream; "say TEXT" writes a line to it
 //     console TEXT      writes a line to the console
@@ -95,6 +95,9 @@ nsm::ModuleMessage answer_to(const std::string& script, bool debug) {
     }
     if (script.starts_with("refuse-memory")) {
         return nsm::Refused{nsm::RefusalKind::memory_too_small, "expected more memory"};
+    }
+    if (script.starts_with("refuse-signature")) {
+        return nsm::Refused{nsm::RefusalKind::bad_signature, "expected a good signature"};
     }
     if (script.starts_with("refuse-read")) {
         return nsm::Refused{nsm::RefusalKind::input_output, "expected to read, found an error"};
@@ -191,6 +194,11 @@ public:
         if (!steps.empty() && steps.front() == "vmm-dies-first") {
             std::fputs("no room for a machine\n", stderr);
             return 73;
+        }
+        if (!steps.empty() && steps.front().starts_with("not-made ")) {
+            const auto reason =
+                static_cast<machine::ExitReason>(std::stoi(steps.front().substr(9)));
+            exit_with(reason, "a step failed: Cannot allocate memory: KVM");
         }
         send(machine::Started{});
         for (const std::string& step : steps) {
