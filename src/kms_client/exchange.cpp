@@ -38,6 +38,7 @@ Error as_our_own(const Error& error) {
             break;
         case http::HttpErrc::connection_lost:
         case http::HttpErrc::closed_before_response:
+        case http::HttpErrc::cannot_connect:
         case http::HttpErrc::cannot_listen:
             break;
     }

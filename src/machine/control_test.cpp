@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/os_error.hpp"
 #include "machine/errors.hpp"
 #include "machine/step.hpp"
 
