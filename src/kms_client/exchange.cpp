@@ -40,7 +40,6 @@ Error as_our_own(const Error& error) {
         case http::HttpErrc::closed_before_response:
         case http::HttpErrc::cannot_connect:
         case http::HttpErrc::cannot_listen:
-        case http::HttpErrc::cannot_connect:
             break;
     }
     return {code, error.message()};
