@@ -255,6 +255,9 @@ Verb add_build_enclave(CLI::App& root) {
     app->add_option("--metadata", arguments->metadata_file, "JSON file with metadata of your own");
     app->add_option("--kernel", arguments->kernel, "Kernel file, bzImage or vmlinux");
     app->add_option("--cmdline", arguments->cmdline, "Command line of the kernel");
+    app->add_option("--allow-insecure-registry", arguments->insecure_registries,
+                    "Registry (HOST or HOST:PORT) that may be used without TLS; may be repeated")
+        ->allow_extra_args(false);
     app->add_option("COMMAND", arguments->command,
                     "What to run, after \"--\", instead of the image's ENTRYPOINT and CMD");
     return {app, as_they_are(arguments)};

@@ -75,6 +75,8 @@ struct BuildEnclaveArguments {
     // Casemate's own: a kernel file (bzImage or vmlinux) and its command line.
     std::optional<std::string> kernel;
     std::optional<std::string> cmdline;
+    // insecure_registries: HOST or HOST:PORT.
+    std::vector<std::string> insecure_registries;
     // command, after "--", takes the place of the image's ENTRYPOINT and CMD; empty: the image's
     // own.
     std::vector<std::string> command;

@@ -153,6 +153,7 @@ ImageBuild::Failure ImageBuild::open_container_image() {
     if (!arguments_.command.empty()) {
         options.command = arguments_.command;
     }
+    options.insecure_registries = arguments_.insecure_registries;
     options.progress = progress();
     auto image = image::open_image(reference_, options);
     if (!image) {

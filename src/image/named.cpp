@@ -1,16 +1,19 @@
 #include "image/named.hpp"
 
+#include "image/registry/pull.hpp"
 #include "image/registry/registry_reference.hpp"
 
 namespace casemate::image {
 
 namespace {
 
-Result<PackedImage> find_in_registry(const std::string& name, const ImageOptions& /*options*/,
-                                     Spool& /*spool*/) {
+Result<PackedImage> find_in_registry(const std::string& name, const ImageOptions& options,
+                                     Spool& spool) {
     CASEMATE_TRY(const RegistryReference reference, RegistryReference::parse(name));
-    return Error(ImageErrc::unsupported,
-                 "expected an image that is not in a registry, found " + reference.text());
+    if (options.say) {
+        options.say("Pulling " + reference.text() + " from its registry...");
+    }
+    return pull_image(reference, spool, options);
 }
 
 }  // namespace
