@@ -66,14 +66,17 @@ class PullTest(unittest.TestCase):
         return json.loads(out)["Measurements"]
 
     def refuses(self, uri, *sentences, options=()):
-        """An image that can't: E50 with these sentences, and nothing is left."""
+        """An image that can't: E50 with these sentences, and all files are as they were."""
+        before = self.left_behind()
         status, out, errors = self.build(uri, *options)
         self.assertEqual((status, out), (50, ""), errors)
         self.assertIn("[ E50 ]", errors)
         for sentence in sentences:
             self.assertIn(sentence, errors)
-        self.assertEqual(self.left_behind(), [])
+        self.assertEqual(self.left_behind(), before)
         return errors
 
     def left_behind(self):
-        return [str(one) for place in (self.output.parent, self.spool) for one in place.iterdir()]
+        """The files of the output's place and of $TMPDIR, with their times."""
+        return [(str(one), one.stat().st_mtime_ns) for place in (self.output.parent, self.spool)
+                for one in place.iterdir()]

@@ -190,9 +190,9 @@ class DockerRegistry:
         configuration = self.directory / f"registry.{port}.yml"
         # JSON is YAML.
         configuration.write_text(json.dumps(settings))
-        self.process = subprocess.Popen([self.PROGRAM, "serve", configuration],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=(self.directory / f"registry.{port}.log").open("w"))
+        with (self.directory / f"registry.{port}.log").open("w") as log:
+            self.process = subprocess.Popen([self.PROGRAM, "serve", configuration],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -32,21 +33,27 @@ class Pull(PullTest):
         base = images.layer({"app": b"#!/app\n", "data": os.urandom(3 << 20)})
         one = [base] + [images.layer({f"file {number}": bytes([number]) * 1000})
                         for number in range(9)]
-        tags = {"v1": store.image(one),
-                "plain": store.image([base], compress=False),
-                "docker": store.image(one, docker=True)}
+        tags = {"v1": store.image(one), "plain": store.image([base], compress=False)}
         tags["many"] = store.index([
             (store.image([base, images.layer({"newest": b"x"})]), images.platform("amd64", "v3")),
             (store.image([base], "arm64"), images.platform("arm64", "v8")),
             (store.image([base, one[1]]), images.platform("amd64"))])
-        cls.digests = {tag: one["digest"] for tag, one in tags.items()}
         cls.layout = store.write(cls.shared / "layout", **tags)
         cls.plain = cls.serve()
+        # pushed: {tag: (tag of the layout, digest in the registry)}.
+        cls.pushed = {}
         for tag in tags:
-            subprocess.run([SKOPEO, "--insecure-policy", "copy", "--quiet", "--all",
-                            "--preserve-digests", "--dest-tls-verify=false",
-                            f"oci:{cls.layout}:{tag}", f"docker://{cls.plain.host}/team/app:{tag}"],
-                           check=True, stdin=subprocess.DEVNULL, timeout=120)
+            cls.push(tag, tag, "--preserve-digests")
+            cls.push(tag, f"docker-{tag}", "--format", "v2s2")
+
+    @classmethod
+    def push(cls, tag, as_tag, *options):
+        digest = cls.shared / "digest"
+        subprocess.run([SKOPEO, "--insecure-policy", "copy", "--quiet", "--all",
+                        "--dest-tls-verify=false", "--digestfile", digest, *options,
+                        f"oci:{cls.layout}:{tag}", f"docker://{cls.plain.host}/team/app:{as_tag}"],
+                       check=True, stdin=subprocess.DEVNULL, timeout=120)
+        cls.pushed[as_tag] = tag, digest.read_text().strip()
 
     @classmethod
     def serve(cls, **options):
@@ -58,11 +65,11 @@ class Pull(PullTest):
         return f"docker://{registry.host}/team/app:{tag}"
 
     def test_every_image_is_measured_as_the_layout_that_was_pushed(self):
-        for tag in ("v1", "plain", "docker", "many"):
+        for tag, (layout_tag, digest) in self.pushed.items():
             with self.subTest(tag=tag):
-                expected = self.pulls(f"oci:{self.layout}:{tag}")
+                expected = self.pulls(f"oci:{self.layout}:{layout_tag}")
                 self.assertEqual(self.pulls(self.uri(self.plain, tag)), expected)
-                by_digest = f"docker://{self.plain.host}/team/app@{self.digests[tag]}"
+                by_digest = f"docker://{self.plain.host}/team/app@{digest}"
                 self.assertEqual(self.pulls(by_digest), expected)
 
     def test_a_registry_that_speaks_http_is_found_on_loopback_by_name_too(self):
@@ -166,22 +173,11 @@ class Pull(PullTest):
         self.pulls(f"docker://{elsewhere}/team/app:v1", "--allow-insecure-registry", elsewhere)
 
     def test_nobody_there_is_told(self):
-        self.plain_port = self.plain.host.split(":")[1]
-        with DockerRegistryGone() as port:
-            self.refuses(f"docker://127.0.0.1:{port}/app:v1", "Connection refused")
-
-
-class DockerRegistryGone:
-    """A port on which nobody listens."""
-
-    def __enter__(self):
-        import socket
-        self.socket = socket.socket()
-        self.socket.bind(("127.0.0.1", 0))
-        return self.socket.getsockname()[1]
-
-    def __exit__(self, *_):
-        self.socket.close()
+        # Bound, and nobody listens.
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            self.refuses(f"docker://127.0.0.1:{taken.getsockname()[1]}/app:v1",
+                         "Connection refused")
 
 
 if __name__ == "__main__":
