@@ -302,6 +302,38 @@ std::shared_ptr<std::string> add_output_option(CLI::App& app) {
     return format;
 }
 
+Verb add_validate_eif(CLI::App& root) {
+    auto* app = root.add_subcommand("validate-eif",
+                                    "Tells whether an enclave image would start, and why not");
+    const auto arguments = std::make_shared<ValidateEifArguments>();
+    const auto memory = std::make_shared<Text>();
+    const auto count = std::make_shared<Text>();
+    app->add_option("--eif-path", arguments->eif_path, "Enclave image file")->required();
+    app->add_option("--memory", *memory, "Memory that run-enclave would be given");
+    app->add_option("--cpu-count", *count, "Number of CPUs that run-enclave would be given");
+    const auto format = add_output_option(*app);
+    app->footer(
+        "Exit status: 0 it would start; else the number of the error that run-enclave would give: "
+        "26 too little memory, 35 malformed or for another machine, 36 nothing to start in its "
+        "ramdisks, 59 its signature; 2 wrong command line.");
+    return {app, [arguments, memory, count, format]() -> Outcome {
+                if (*memory) {
+                    arguments->memory_mib = 0;
+                    if (auto error = take(parse_memory(**memory), *arguments->memory_mib)) {
+                        return *std::move(error);
+                    }
+                }
+                if (*count) {
+                    arguments->cpu_count = 0;
+                    if (auto error = take_number32(**count, "cpu-count", *arguments->cpu_count)) {
+                        return *std::move(error);
+                    }
+                }
+                arguments->json = *format == "json";
+                return Invocation(*arguments);
+            }};
+}
+
 Verb add_doctor(CLI::App& root) {
     auto* app = root.add_subcommand("doctor", "Tells what this machine can do for enclaves");
     const auto format = add_output_option(*app);
@@ -552,6 +584,7 @@ Parsed parse(const std::vector<std::string>& arguments, std::string_view acceler
         add_console(root),
         add_terminate_enclave(root),
         add_describe_eif(root),
+        add_validate_eif(root),
         add_pcr(root),
         add_sign_eif(root),
         add_explain(root),

@@ -86,6 +86,14 @@ struct DescribeEifArguments {
     std::string eif_path;
 };
 
+struct ValidateEifArguments {
+    std::string eif_path;
+    // What run-enclave would be given.
+    std::optional<std::uint64_t> memory_mib;
+    std::optional<std::uint32_t> cpu_count;
+    bool json = false;
+};
+
 struct PcrArguments {
     // Exactly one of both.
     std::optional<std::string> input;
@@ -171,9 +179,10 @@ struct AuthorityArguments {
 
 using Invocation =
     std::variant<RunEnclaveArguments, TerminateEnclaveArguments, DescribeEnclavesArguments,
-                 ConsoleArguments, BuildEnclaveArguments, DescribeEifArguments, PcrArguments,
-                 SignEifArguments, ExplainArguments, DoctorArguments, LogsArguments, PsArguments,
-                 VsockConnectArguments, VsockListenArguments, VerifyArguments, AuthorityArguments>;
+                 ConsoleArguments, BuildEnclaveArguments, DescribeEifArguments,
+                 ValidateEifArguments, PcrArguments, SignEifArguments, ExplainArguments,
+                 DoctorArguments, LogsArguments, PsArguments, VsockConnectArguments,
+                 VsockListenArguments, VerifyArguments, AuthorityArguments>;
 
 // UsageEnd: there is nothing to run. Help and version go to standard output with status 0, usage
 // errors to standard error with status 2.

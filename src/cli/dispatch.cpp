@@ -11,6 +11,7 @@ struct Runner {
 
     int operator()(const BuildEnclaveArguments& a) const { return build_enclave(a, output); }
     int operator()(const DescribeEifArguments& a) const { return describe_eif(a, output); }
+    int operator()(const ValidateEifArguments& a) const { return validate_eif(a, output); }
     int operator()(const PcrArguments& a) const { return pcr(a, output); }
     int operator()(const SignEifArguments& a) const { return sign_eif(a, output); }
     int operator()(const ExplainArguments& a) const { return explain(a, output); }

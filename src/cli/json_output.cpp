@@ -1,7 +1,9 @@
 #include "cli/json_output.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
+#include <charconv>
 
 namespace casemate::cli {
 
@@ -11,6 +13,22 @@ namespace bj = boost::json;
 
 std::string quoted(std::string_view text) {
     return bj::serialize(bj::string_view(text.data(), text.size()));
+}
+
+// number writes a number as nitro-cli does: the fewest digits that read as the same, and a point or
+// an exponent so that it stays a fraction.
+std::string number(double value) {
+    std::array<char, 64> room{};
+    const auto end = std::to_chars(room.data(), room.data() + room.size(), value).ptr;
+    std::string text(room.data(), end);
+    const std::size_t exponent = text.find('e');
+    if (exponent == std::string::npos) {
+        return text.find('.') == std::string::npos ? text + ".0" : text;
+    }
+    // "1e+07" is "1e7".
+    const bool negative = text[exponent + 1] == '-';
+    const std::size_t digits = text.find_first_not_of("+-0", exponent + 1);
+    return text.substr(0, exponent + 1) + (negative ? "-" : "") + text.substr(digits);
 }
 
 }  // namespace
@@ -88,7 +106,8 @@ struct JsonText {
                 return object;
             }
             default:
-                return Json(Json::Value(Json::Number{bj::serialize(value)}));
+                return Json(Json::Value(Json::Number{value.is_double() ? number(value.get_double())
+                                                                       : bj::serialize(value)}));
         }
     }
 };

@@ -12,6 +12,7 @@ namespace casemate::cli {
 [[nodiscard]] int console(const ConsoleArguments& arguments, Output& output);
 [[nodiscard]] int build_enclave(const BuildEnclaveArguments& arguments, Output& output);
 [[nodiscard]] int describe_eif(const DescribeEifArguments& arguments, Output& output);
+[[nodiscard]] int validate_eif(const ValidateEifArguments& arguments, Output& output);
 [[nodiscard]] int pcr(const PcrArguments& arguments, Output& output);
 [[nodiscard]] int sign_eif(const SignEifArguments& arguments, Output& output);
 [[nodiscard]] int explain(const ExplainArguments& arguments, Output& output);
