@@ -49,24 +49,29 @@ Result<Owned<X509, X509_free>> decode(const Certificate& certificate) {
     return decoded;
 }
 
-Result<Context> make_for(const std::vector<Certificate>& chain, EVP_PKEY* key) {
+// identify gives a context the certificate that it shows, and the key to it.
+Result<> identify(SSL_CTX* context, const std::vector<Certificate>& chain, EVP_PKEY* key) {
     if (chain.empty()) {
-        return Error(CryptoErrc::bad_encoding, "expected a server's certificate, found none");
+        return Error(CryptoErrc::bad_encoding, "expected a certificate, found none");
     }
-    Context context = make_context(TLS_server_method());
     for (std::size_t i = 0; i < chain.size(); ++i) {
         CASEMATE_TRY(const auto certificate, decode(chain[i]));
-        const bool taken = i == 0 ? SSL_CTX_use_certificate(context.get(), certificate.get()) == 1
-                                  : SSL_CTX_add1_chain_cert(context.get(), certificate.get()) == 1;
+        const bool taken = i == 0 ? SSL_CTX_use_certificate(context, certificate.get()) == 1
+                                  : SSL_CTX_add1_chain_cert(context, certificate.get()) == 1;
         if (!taken) {
             return openssl_error(CryptoErrc::bad_encoding, "TLS does not take the certificate");
         }
     }
-    if (SSL_CTX_use_PrivateKey(context.get(), key) != 1 ||
-        SSL_CTX_check_private_key(context.get()) != 1) {
+    if (SSL_CTX_use_PrivateKey(context, key) != 1 || SSL_CTX_check_private_key(context) != 1) {
         return openssl_error(CryptoErrc::bad_encoding,
-                             "expected the private key of the server's certificate, found another");
+                             "expected the private key of the certificate, found another");
     }
+    return {};
+}
+
+Result<Context> make_for(const std::vector<Certificate>& chain, EVP_PKEY* key) {
+    Context context = make_context(TLS_server_method());
+    CASEMATE_CHECK(identify(context.get(), chain, key));
     return context;
 }
 
@@ -92,6 +97,16 @@ Result<> trust(SSL_CTX* context, ByteView authorities) {
 Result<TlsClientContext> TlsClientContext::from_pem(ByteView authorities) {
     Context context = make_client_context();
     CASEMATE_CHECK(trust(context.get(), authorities));
+    return TlsClientContext(std::move(context));
+}
+
+Result<TlsClientContext> TlsClientContext::with_identity(ByteView authorities, ByteView chain,
+                                                         ByteView key) {
+    Context context = make_client_context();
+    CASEMATE_CHECK(trust(context.get(), authorities));
+    CASEMATE_TRY(const std::vector<Certificate> certificates, Certificate::all_from_pem(chain));
+    CASEMATE_TRY(const EvpKey decoded, read_pem_key(key));
+    CASEMATE_CHECK(identify(context.get(), certificates, decoded.get()));
     return TlsClientContext(std::move(context));
 }
 

@@ -84,6 +84,10 @@ public:
     // from_pem takes the certificates of the authorities in PEM, at least one. No certificate of
     // the system is trusted. Errors: CryptoErrc bad_encoding.
     [[nodiscard]] static Result<TlsClientContext> from_pem(ByteView authorities);
+    // with_identity does that, and shows a server that asks a certificate: its chain and its
+    // unencrypted private key, both in PEM. Errors: as TlsServerContext::from_pem.
+    [[nodiscard]] static Result<TlsClientContext> with_identity(ByteView authorities,
+                                                                ByteView chain, ByteView key);
     // with_system_authorities trusts those of the system as well, which OpenSSL finds
     // (SSL_CERT_FILE and SSL_CERT_DIR change where); more may be empty. Errors: CryptoErrc
     // bad_encoding.

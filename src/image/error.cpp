@@ -34,6 +34,10 @@ std::string_view describe(ImageErrc code) {
             return "access refused";
         case ImageErrc::registry:
             return "registry failure";
+        case ImageErrc::daemon:
+            return "Docker daemon failure";
+        case ImageErrc::build:
+            return "image not built";
     }
     return "image error";
 }

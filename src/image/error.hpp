@@ -38,6 +38,10 @@ enum class ImageErrc : std::uint8_t {
     unauthorized,
     // A registry can't be reached, is not trusted, or breaks its protocol.
     registry,
+    // A Docker daemon can't be reached, refuses something, or breaks its protocol.
+    daemon,
+    // An image can't be built of a folder.
+    build,
 };
 
 [[nodiscard]] std::string_view describe(ImageErrc code);

@@ -35,6 +35,9 @@ struct ImageOptions {
     std::vector<std::string> insecure_registries;
     // progress may be empty.
     Progress progress;
+    // build_directory: a folder with a Dockerfile of which the named image is built first, by the
+    // daemon or, where none answers, by buildah or podman.
+    std::optional<std::string> build_directory;
     // say is told, in a line each, where a named image is taken from, and what a daemon says about
     // its work; it may be empty.
     std::function<void(std::string_view)> say;

@@ -22,8 +22,11 @@ std::string directory_or_default(const std::string& directory) {
     return temporary != nullptr && *temporary != '\0' ? temporary : "/tmp";
 }
 
+}  // namespace
+
 // Not every file system has unnamed files: then a file that loses its name at once.
-Result<UniqueFd> open_unnamed(const std::string& directory) {
+Result<UniqueFd> open_unnamed(const std::string& wanted) {
+    const std::string directory = directory_or_default(wanted);
     auto unnamed = open_file(directory, O_TMPFILE | O_RDWR, 0600);
     if (unnamed) {
         return unnamed;
@@ -37,13 +40,11 @@ Result<UniqueFd> open_unnamed(const std::string& directory) {
     return named;
 }
 
-}  // namespace
-
 Spool::Spool(std::shared_ptr<const UniqueFd> file) : file_(std::move(file)), buffer_(kBufferSize) {
 }
 
 Result<Spool> Spool::create(const std::string& directory) {
-    CASEMATE_TRY(UniqueFd file, open_unnamed(directory_or_default(directory)));
+    CASEMATE_TRY(UniqueFd file, open_unnamed(directory));
     return Spool(std::make_shared<const UniqueFd>(std::move(file)));
 }
 

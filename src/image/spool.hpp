@@ -13,6 +13,10 @@
 
 namespace casemate::image {
 
+// open_unnamed makes an empty file without a name in directory, or in $TMPDIR or /tmp when that is
+// empty. Errors: Errno.
+[[nodiscard]] Result<UniqueFd> open_unnamed(const std::string& directory);
+
 // Spool appends to an unnamed file, which is gone when the last Content of it is. Contents can be
 // read once flush has been called.
 class Spool {

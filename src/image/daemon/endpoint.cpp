@@ -1,0 +1,121 @@
+#include "image/daemon/endpoint.hpp"
+
+#include <charconv>
+#include <cstdlib>
+
+#include "base/file.hpp"
+#include "image/tree.hpp"
+
+namespace casemate::image {
+
+namespace {
+
+constexpr std::uint16_t kPlainPort = 2375;
+constexpr std::uint16_t kTlsPort = 2376;
+constexpr std::uint64_t kMaxPem = 1U << 20U;
+
+std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+Error refuse(std::string_view found) {
+    return {ImageErrc::daemon, "expected unix:///PATH or tcp://HOST:PORT as DOCKER_HOST, found '" +
+                                   printable(found) + "'"};
+}
+
+Result<crypto::TlsClientContext> tls_context() {
+    std::string folder = variable("DOCKER_CERT_PATH");
+    if (folder.empty()) {
+        folder = variable("HOME") + "/.docker";
+    }
+    CASEMATE_TRY(const Bytes authorities, read_file(folder + "/ca.pem", kMaxPem));
+    CASEMATE_TRY(const Bytes chain, read_file(folder + "/cert.pem", kMaxPem));
+    CASEMATE_TRY(Bytes key, read_file(folder + "/key.pem", kMaxPem));
+    const SecretBytes secret(std::move(key));
+    auto context = crypto::TlsClientContext::with_identity(authorities, chain, secret.view());
+    if (!context) {
+        return std::move(context).error().while_doing("read ca.pem, cert.pem and key.pem of " +
+                                                      folder);
+    }
+    return context;
+}
+
+}  // namespace
+
+Result<DaemonEndpoint> DaemonEndpoint::parse(std::string_view text,
+                                             std::optional<crypto::TlsClientContext> tls) {
+    DaemonEndpoint endpoint;
+    if (text.starts_with("unix://")) {
+        endpoint.path = text.substr(7);
+        return endpoint.path.starts_with('/') && text.find('\0') == text.npos
+                   ? Result<DaemonEndpoint>(std::move(endpoint))
+                   : refuse(text);
+    }
+    if (!text.starts_with("tcp://")) {
+        return refuse(text);
+    }
+    std::string_view rest = text.substr(6);
+    if (rest.ends_with('/')) {
+        rest.remove_suffix(1);
+    }
+    endpoint.port = tls ? kTlsPort : kPlainPort;
+    endpoint.tls = std::move(tls);
+    std::string_view after;
+    if (const std::size_t close = rest.find(']'); rest.starts_with('[') && close != rest.npos) {
+        endpoint.host = rest.substr(1, close - 1);
+        after = rest.substr(close + 1);
+    } else {
+        const std::size_t colon = std::min(rest.find(':'), rest.size());
+        endpoint.host = rest.substr(0, colon);
+        after = rest.substr(colon);
+    }
+    if (!after.empty()) {
+        const char* const end = after.data() + after.size();
+        const auto [stopped, failed] = std::from_chars(after.data() + 1, end, endpoint.port);
+        if (after.front() != ':' || failed != std::errc() || stopped != end || endpoint.port == 0) {
+            return refuse(text);
+        }
+    }
+    constexpr std::string_view kOfHosts =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:";
+    if (endpoint.host.empty() || endpoint.host.find_first_not_of(kOfHosts) != std::string::npos) {
+        return refuse(text);
+    }
+    return endpoint;
+}
+
+std::string DaemonEndpoint::text() const {
+    if (!path.empty()) {
+        return "unix://" + path;
+    }
+    const bool is_address = host.find(':') != std::string::npos;
+    return "tcp://" + (is_address ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Result<DaemonEndpoints> daemon_endpoints() {
+    DaemonEndpoints found;
+    if (const std::string host = variable("DOCKER_HOST"); !host.empty()) {
+        std::optional<crypto::TlsClientContext> tls;
+        if (host.starts_with("tcp://") && !variable("DOCKER_TLS_VERIFY").empty()) {
+            CASEMATE_TRY(tls, tls_context());
+        }
+        CASEMATE_TRY(DaemonEndpoint endpoint, DaemonEndpoint::parse(host, std::move(tls)));
+        found.all.push_back(std::move(endpoint));
+        found.chosen = true;
+        return found;
+    }
+    std::vector<std::string> paths = {"/var/run/docker.sock"};
+    if (const std::string runtime = variable("XDG_RUNTIME_DIR"); runtime.starts_with('/')) {
+        paths.push_back(runtime + "/podman/podman.sock");
+    }
+    paths.emplace_back("/run/podman/podman.sock");
+    for (std::string& path : paths) {
+        DaemonEndpoint endpoint;
+        endpoint.path = std::move(path);
+        found.all.push_back(std::move(endpoint));
+    }
+    return found;
+}
+
+}  // namespace casemate::image
