@@ -36,6 +36,12 @@ CommandError writing(const std::string& path, const Error& error) {
             "File: '" + path + "', failing operation: 'Write'. " + error.message()};
 }
 
+// is_name: the image is named as Docker names it.
+bool is_name(image::ReferenceKind kind) {
+    return kind == image::ReferenceKind::named || kind == image::ReferenceKind::docker_daemon ||
+           kind == image::ReferenceKind::registry;
+}
+
 // explained adds what to type, where there is something.
 std::string explained(const Error& error) {
     return error.message() + (error.is(image::ImageErrc::no_command)
@@ -54,7 +60,8 @@ public:
 private:
     using Failure = std::optional<CommandError>;
 
-    [[nodiscard]] Failure check_supported() const;
+    [[nodiscard]] Failure parse_reference();
+    [[nodiscard]] ErrorCode code_of(const Error& error) const;
     [[nodiscard]] Failure find_signer();
     [[nodiscard]] Failure find_parts();
     [[nodiscard]] Failure open_container_image();
@@ -83,14 +90,26 @@ private:
     Interruption* interruption_ = nullptr;
 };
 
-ImageBuild::Failure ImageBuild::check_supported() const {
-    if (arguments_.docker_dir) {
+ImageBuild::Failure ImageBuild::parse_reference() {
+    auto reference = image::ImageReference::parse(arguments_.docker_uri);
+    if (!reference) {
+        return CommandError{ErrorCode::docker_pull, reference.error().message()};
+    }
+    reference_ = std::move(*reference);
+    if (arguments_.docker_dir && reference_.kind != image::ReferenceKind::named &&
+        reference_.kind != image::ReferenceKind::docker_daemon) {
         return CommandError{ErrorCode::docker_build,
-                            "Expected an image that is built already, found --docker-dir: this "
-                            "version does not talk to a Docker daemon. Build the image with "
-                            "`buildah bud` and give it as oci:, docker-archive: or dir:"};
+                            "Expected a NAME for the image that is built of --docker-dir, found '" +
+                                arguments_.docker_uri + "', which is an image already"};
     }
     return std::nullopt;
+}
+
+// code_of: what is built comes first, and fails as itself.
+ErrorCode ImageBuild::code_of(const Error& error) const {
+    const bool in_build = error.is(image::ImageErrc::build) ||
+                          (arguments_.docker_dir && error.is(image::ImageErrc::daemon));
+    return in_build ? ErrorCode::docker_build : ErrorCode::docker_pull;
 }
 
 ImageBuild::Failure ImageBuild::find_signer() {
@@ -142,11 +161,6 @@ ImageBuild::Failure ImageBuild::read_custom_metadata() {
 }
 
 ImageBuild::Failure ImageBuild::open_container_image() {
-    auto reference = image::ImageReference::parse(arguments_.docker_uri);
-    if (!reference) {
-        return CommandError{ErrorCode::docker_pull, reference.error().message()};
-    }
-    reference_ = std::move(*reference);
     image::ImageOptions options;
     options.architecture = parts_.architecture == eif::Architecture::aarch64 ? "arm64" : "amd64";
     options.spool_directory = fs::absolute(arguments_.output_file).parent_path().string();
@@ -154,12 +168,14 @@ ImageBuild::Failure ImageBuild::open_container_image() {
         options.command = arguments_.command;
     }
     options.insecure_registries = arguments_.insecure_registries;
+    options.build_directory = arguments_.docker_dir;
     options.progress = progress();
+    options.say = [this](std::string_view line) { output_.say(line); };
     auto image = image::open_image(reference_, options);
     if (!image) {
         return is_no_space(image.error())
                    ? writing(arguments_.output_file, image.error())
-                   : CommandError{ErrorCode::docker_pull, explained(image.error())};
+                   : CommandError{code_of(image.error()), explained(image.error())};
     }
     image_ = std::move(*image);
     for (const std::string& note : image_.notes) {
@@ -172,17 +188,31 @@ std::string ImageBuild::image_name() const {
     if (arguments_.image_name) {
         return *arguments_.image_name;
     }
+    if (is_name(reference_.kind)) {
+        return reference_.path.substr(0, reference_.path.find(':'));
+    }
     const fs::path path(reference_.path);
     return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
-// image_id is what Docker calls an image: the digest of its configuration.
+// image_id is what Docker calls an image: the digest of its configuration, or what the daemon says.
 std::string ImageBuild::image_id() const {
+    if (const auto inspection = Json::parse(image_.inspection)) {
+        const Json* id = inspection->find("Id");
+        const std::string* text = id == nullptr ? nullptr : id->text();
+        if (text != nullptr && text->starts_with("sha256:")) {
+            return text->substr(7);
+        }
+    }
     return image_.config.json.empty() ? "" : to_hex(crypto::sha256(as_bytes(image_.config.json)));
 }
 
-// docker_info has those members of `docker inspect` that the image itself can tell.
+// docker_info is what the daemon's inspect says, or has those members of it that the image itself
+// can tell.
 Json ImageBuild::docker_info() const {
+    if (auto inspection = Json::parse(image_.inspection)) {
+        return std::move(*inspection);
+    }
     const auto config = Json::parse(image_.config.json);
     if (!config) {
         return {};
@@ -291,7 +321,7 @@ ImageBuild::Failure ImageBuild::write_file() {
 
 int ImageBuild::run() {
     output_.say("Start building the Enclave Image...");
-    if (auto failure = check_supported()) {
+    if (auto failure = parse_reference()) {
         return output_.fail(*failure);
     }
     if (auto failure = find_signer()) {
