@@ -115,7 +115,7 @@ TEST_F(DescribeEifTest, ShowsTheSignersCertificate) {
     const Json* certificate = json->find("SigningCertificate");
     ASSERT_NE(certificate, nullptr);
     EXPECT_EQ(certificate->find("IssuerName")->compact(),
-              R"({"countryName":"US","commonName":"signer"})");
+              R"({"commonName":"signer","countryName":"US"})");
     EXPECT_EQ(certificate->find("Algorithm")->compact(), "\"ecdsa-with-SHA384\"");
     EXPECT_THAT(*certificate->find("NotBefore")->text(), testing::EndsWith(" GMT"));
     EXPECT_THAT(*certificate->find("Signature")->text(), StartsWith("30:6"));

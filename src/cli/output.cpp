@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <ctime>
+#include <filesystem>
 #include <ostream>
 #include <utility>
+#include <vector>
 
 #include "base/fd.hpp"
 
@@ -34,6 +37,26 @@ std::string log_name() {
     return "err" + std::string(text, size) + "." + fraction + "+00:00.log";
 }
 
+// How many errors' logs are kept in a directory.
+constexpr std::size_t kKeptLogs = 100;
+
+// forget_old_logs: nitro-cli never removes them. Their names sort by time.
+void forget_old_logs(const std::string& directory) {
+    std::vector<std::filesystem::path> logs;
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+         entry.increment(error)) {
+        const std::string name = entry->path().filename();
+        if (name.starts_with("err") && name.ends_with(".log")) {
+            logs.push_back(entry->path());
+        }
+    }
+    std::sort(logs.begin(), logs.end());
+    for (std::size_t i = 0; i + kKeptLogs < logs.size(); ++i) {
+        std::filesystem::remove(logs[i], error);
+    }
+}
+
 // write_log gives the path of the log written, or nothing: a machine without the log directory must
 // still be able to run every command.
 std::string write_log(const std::string& directory, std::string_view text) {
@@ -45,6 +68,7 @@ std::string write_log(const std::string& directory, std::string_view text) {
     if (!fd || !write_all(fd->get(), as_bytes(text))) {
         return {};
     }
+    forget_old_logs(directory);
     return path;
 }
 

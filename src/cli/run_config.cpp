@@ -93,9 +93,8 @@ private:
     std::optional<CommandError> error_;
 };
 
-CommandError missing(const std::string& key) {
-    return {ErrorCode::missing_argument,
-            "Expected `" + key + "` in the configuration file, found none."};
+CommandError missing(ErrorCode code, const std::string& key) {
+    return {code, "Expected `" + key + "` in the configuration file, found none."};
 }
 
 }  // namespace
@@ -123,13 +122,14 @@ std::variant<RunEnclaveArguments, CommandError> parse_run_config(std::string_vie
         return *std::move(refused);
     }
     if (!eif_path || !memory) {
-        return missing(eif_path ? "memory_mib" : "eif_path");
+        // As nitro-cli: a file without them is not of the form it has to be.
+        return missing(ErrorCode::serialization, eif_path ? "memory_mib" : "eif_path");
     }
     if (cpu_count.has_value() == !arguments.cpu_ids.empty()) {
         return cpu_count ? CommandError{ErrorCode::conflicting_arguments,
                                         "Expected one of `cpu_ids` and `cpu_count` in the "
                                         "configuration file, found both."}
-                         : missing("cpu_ids` or `cpu_count");
+                         : missing(ErrorCode::missing_argument, "cpu_ids` or `cpu_count");
     }
     if (arguments.enclave_cid) {
         if (auto refused = check_enclave_cid(*arguments.enclave_cid)) {

@@ -50,8 +50,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Refusal{"", ErrorCode::serialization}, Refusal{"{", ErrorCode::serialization},
         Refusal{"[]", ErrorCode::serialization},
-        Refusal{R"({"memory_mib": 1, "cpu_count": 1})", ErrorCode::missing_argument},
-        Refusal{R"({"eif_path": "a", "cpu_count": 1})", ErrorCode::missing_argument},
+        Refusal{R"({"memory_mib": 1, "cpu_count": 1})", ErrorCode::serialization},
+        Refusal{R"({"eif_path": "a", "cpu_count": 1})", ErrorCode::serialization},
         Refusal{R"({"eif_path": "a", "memory_mib": 1})", ErrorCode::missing_argument},
         Refusal{R"({"eif_path": "a", "memory_mib": 1, "cpu_ids": []})",
                 ErrorCode::missing_argument},

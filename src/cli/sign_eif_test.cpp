@@ -111,7 +111,7 @@ TEST_F(SignEifTest, SignsInPlace) {
         EXPECT_EQ(described.find(key)->compact(), "true") << key;
     }
     EXPECT_EQ(described.find("SigningCertificate")->find("IssuerName")->compact(),
-              R"({"countryName":"US","commonName":"signer"})");
+              R"({"commonName":"signer","countryName":"US"})");
     const Ran pcr = run_for_test({"pcr", "--signing-certificate", certificate_});
     EXPECT_EQ(pcr.out, "{\n  \"PCR8\": \"" + pcr8 + "\"\n}\n");
     struct stat status {};

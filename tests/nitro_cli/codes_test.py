@@ -71,13 +71,14 @@ class Codes(ParentTest):
     def test_01_02_03_17_arguments_and_the_configuration_file(self):
         good = {"eif_path": "x.eif", "memory_mib": 64}
         self.expect("E01", self.config(good), "cpu_count")
-        self.expect("E01", self.config({"cpu_count": 1, "memory_mib": 64}), "eif_path")
         self.expect("E01", self.parent.run("sign-eif", "--signing-certificate", "c",
                                            "--private-key", "k"), "eif-path")
         self.expect("E02", self.config({**good, "cpu_count": 1, "cpu_ids": [0]}), "cpu_ids")
         for bad in ({"cpu_count": "1"}, {"cpu_count": -1}, {"cpu_ids": [1.5]}):
             self.expect("E17", self.config({**good, **bad}), next(iter(bad)))
         self.expect("E17", self.config("{nonsense"))
+        self.expect("E17", self.config({"cpu_count": 1, "memory_mib": 64}), "eif_path")
+        self.expect("E17", self.config({"cpu_count": 1, "eif_path": "x.eif"}), "memory_mib")
         # nitro-cli checks the CID's range on the command line alone.
         for cid in (1, 2, 3, 0xffffffff, 1 << 32):
             self.expect("E03", self.config({**good, "cpu_count": 1, "enclave_cid": cid}), str(cid))

@@ -30,9 +30,7 @@ def has_method(name, tests, source):
 def main():
     ctest, build, source = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
     page = (source / "docs/nitro-cli-compatibility.md").read_text()
-    rows = [line for line in page.splitlines() if line.startswith("| ")]
-    named = [name for line in rows for name in re.findall(r"`([^`\s]+)`", line)
-             if name.startswith(PREFIXES)]
+    named = [name for name in re.findall(r"`([^`\s]+)`", page) if name.startswith(PREFIXES)]
     tests = known_tests(ctest, build)
     missing = [name for name in named if name not in tests and not has_method(name, tests, source)]
     if missing and any(name.endswith("_NOT_BUILT") for name in tests):

@@ -172,6 +172,18 @@ class Enclaves(ParentTest):
         self.assertIn("Backtrace:", log.read_text())
         self.assertEqual(log.stat().st_mode & 0o022, 0)
 
+    def test_errors_logs_are_kept_up_to_a_hundred(self):
+        logs = self.parent.base / "many-logs"
+        logs.mkdir()
+        for number in range(120):
+            (logs / f"err2020-01-01T00:00:00.{number:09}+00:00.log").touch()
+        (logs / "nitro_enclaves.log").touch()
+        self.parent.run("terminate-enclave", "--enclave-id", "i-0-enc1",
+                        environment={"NITRO_CLI_LOGS_PATH": str(logs)})
+        kept = sorted(path.name for path in logs.glob("err*.log"))
+        self.assertEqual((len(kept), kept[0]), (100, "err2020-01-01T00:00:00.000000021+00:00.log"))
+        self.assertTrue((logs / "nitro_enclaves.log").exists())
+
     def test_an_unwritable_log_directory_stops_no_command(self):
         for place in ("/no/such", "/proc", ""):
             done = self.parent.run("describe-enclaves", environment={"NITRO_CLI_LOGS_PATH": place})
