@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 
+#include "base/os_error.hpp"
 #include "base/secret.hpp"
 #include "base/socket.hpp"
 #include "http/connect.hpp"
@@ -198,7 +199,14 @@ Result<DaemonClient> DaemonClient::open(DaemonEndpoint endpoint) {
 Result<http::Connection> DaemonClient::connect() const {
     UniqueFd socket;
     if (!endpoint_.path.empty()) {
-        CASEMATE_TRY(socket, try_connect_unix(endpoint_.path, SOCK_STREAM | SOCK_NONBLOCK));
+        auto connected = try_connect_unix(endpoint_.path, SOCK_STREAM | SOCK_NONBLOCK);
+        if (!connected) {
+            // The path is known to whoever reads the sentence.
+            const auto code = connected.error().code_as<Errno>();
+            return Error(ImageErrc::daemon,
+                         code ? std::string(describe(*code)) : connected.error().message());
+        }
+        socket = std::move(*connected);
     } else {
         CASEMATE_TRY(socket, http::connect_host(endpoint_.host, endpoint_.port, kConnectTime));
     }
