@@ -1,3 +1,4 @@
+add_fuzz_target(registry casemate_image)
 add_fuzz_target(oci_documents casemate_image)
 add_fuzz_target(docker_manifest casemate_image)
 add_fuzz_target(layer casemate_image)

@@ -56,7 +56,8 @@ class Authority:
                    .add_extension(x509.BasicConstraints(issuer is None, None), True))
         if issuer:
             builder = builder.add_extension(x509.SubjectAlternativeName(
-                [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+                [x509.DNSName("localhost"), *(x509.IPAddress(ipaddress.ip_address(address))
+                                              for address in ("127.0.0.1", "0.0.0.0"))]), False)
         return builder.sign((issuer or self).key, hashes.SHA256())
 
 
@@ -130,6 +131,38 @@ class Server:
         self.stop.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+class Proxy(Server):
+    """A proxy that connects to who asks for it by CONNECT, with the right password."""
+
+    def __init__(self):
+        super().__init__(lambda request: request.send(405))
+        self.server.RequestHandlerClass.do_CONNECT = lambda request: self.connect(request)
+
+    def connect(self, request):
+        self.requests.append(("CONNECT", request.path, dict(request.headers.items())))
+        pair = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        if request.headers.get("Proxy-Authorization") != f"Basic {pair}":
+            request.send(407)
+            return
+        host, _, port = request.path.rpartition(":")
+        with socket.create_connection((host, int(port)), 60) as far, \
+                contextlib.suppress(OSError):
+            request.send_response(200)
+            request.end_headers()
+            back = threading.Thread(target=self.copy, args=(far, request.connection), daemon=True)
+            back.start()
+            self.copy(request.connection, far)
+            back.join()
+        request.close_connection = True
+
+    @staticmethod
+    def copy(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
 
 
 class TokenServer(Server):

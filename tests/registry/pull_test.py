@@ -12,7 +12,7 @@ import unittest
 
 import images
 from harness import PullTest, auths
-from peers import Authority, DockerRegistry, PASSWORD, TokenServer, USER
+from peers import Authority, DockerRegistry, PASSWORD, Proxy, TokenServer, USER
 
 SKOPEO = shutil.which("skopeo")
 
@@ -165,6 +165,27 @@ class Pull(PullTest):
         self.assertEqual(self.pulls(uri), expected)
         # Its name must be in the certificate.
         self.refuses(f"docker://127.0.0.2:{registry.host.split(':')[1]}/team/app:v1")
+
+    def test_a_proxy_of_the_environment_is_used(self):
+        proxy = Proxy()
+        self.addCleanup(proxy.close)
+        registry = self.serve(tls=self.authority)
+        # This machine itself is never spoken to through a proxy, but 0.0.0.0 is no address of it.
+        uri = self.uri(registry, "v1").replace("127.0.0.1", "0.0.0.0")
+        self.environment |= {"SSL_CERT_FILE": str(self.authority.ca),
+                             "HTTPS_PROXY": f"http://{USER}:a%3Awrong@{proxy.host}"}
+        errors = self.refuses(uri, "expected the proxy of HTTPS_PROXY to connect to 0.0.0.0:",
+                              "found: HTTP/1.1 407 ")
+        self.assertNotIn("wrong", errors)
+        self.environment["HTTPS_PROXY"] = f"http://{USER}:{PASSWORD.replace(':', '%3A')}@{proxy.host}"
+        self.assertEqual(self.pulls(uri), self.pulls(f"oci:{self.layout}:v1"))
+        self.pulls(self.uri(registry, "v1"))
+        self.assertEqual({path for _, path, _ in proxy.requests},
+                         {registry.host.replace("127.0.0.1", "0.0.0.0")})
+        before = len(proxy.requests)
+        self.environment["NO_PROXY"] = "0.0.0.0/8"
+        self.pulls(uri)
+        self.assertEqual(len(proxy.requests), before)
 
     def test_what_is_not_this_machine_must_speak_tls(self):
         # 0.0.0.0 reaches this machine, but is not one of its own addresses.

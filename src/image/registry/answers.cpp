@@ -26,7 +26,7 @@ private:
     }
     void do_deallocate(void* memory, std::size_t size, std::size_t alignment) override {
         cleanse({static_cast<std::uint8_t*>(memory), size});
-        ::operator delete(memory, size, std::align_val_t(alignment));
+        ::operator delete(memory, std::align_val_t(alignment));
     }
     [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override {
         return this == &other;

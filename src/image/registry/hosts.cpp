@@ -10,6 +10,7 @@
 #include "base/os_error.hpp"
 #include "http/connect.hpp"
 #include "image/documents.hpp"
+#include "image/registry/proxy.hpp"
 
 namespace casemate::image {
 
@@ -36,7 +37,7 @@ std::vector<std::string> authority_files(const std::string& directory) {
         }
         const std::string name = static_cast<const char*>(entry->d_name);
         if (name.ends_with(".crt")) {
-            files.push_back(directory + "/" + name);
+            files.push_back(std::string(directory).append("/").append(name));
         }
     }
     std::sort(files.begin(), files.end());
@@ -96,7 +97,9 @@ Result<http::Connection> Hosts::connect(const Url& url) {
         CASEMATE_TRY(crypto::TlsClientContext context, trust(url.host_field()));
         tls = http::TlsClient{std::move(context), url.host};
     }
-    CASEMATE_TRY(UniqueFd socket, http::connect_host(url.host, url.port, kConnectTime));
+    CASEMATE_TRY(const std::optional<Proxy> proxy, proxy_for(url));
+    CASEMATE_TRY(UniqueFd socket, proxy ? connect_through(*proxy, url, kConnectTime)
+                                        : http::connect_host(url.host, url.port, kConnectTime));
     auto connection = http::Connection::over(std::move(socket), std::move(tls), limits());
     if (!connection && connection.error().is(http::HttpErrc::tls_failure)) {
         return Error(http::HttpErrc::tls_failure,

@@ -24,9 +24,10 @@ public:
 
     // connect opens a connection, with TLS for a secure URL: trusted are the system's authorities
     // and those in the *.crt files of certs.d/HOST[:PORT] in /etc/docker, /etc/containers,
-    // ~/.docker and ~/.config/containers. Safe to use from several threads. Errors: ImageErrc
-    // registry for a plain URL that must not be, and where an authority's file can't be read;
-    // http's for the rest, tls_failure with what to do.
+    // ~/.docker and ~/.config/containers. A proxy is used where proxy_for knows one. Safe to use
+    // from several threads. Errors: ImageErrc registry for a plain URL that must not be, and of the
+    // proxy; those of reading an authority's file; http's for the rest, tls_failure with what to
+    // do.
     [[nodiscard]] Result<http::Connection> connect(const Url& url);
 
 private:

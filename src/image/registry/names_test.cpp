@@ -11,6 +11,8 @@
 #include "image/documents.hpp"
 #include "image/registry/challenge.hpp"
 #include "image/registry/credentials.hpp"
+#include "image/registry/hosts.hpp"
+#include "image/registry/proxy.hpp"
 #include "image/registry/registry_reference.hpp"
 #include "image/registry/url.hpp"
 
@@ -69,6 +71,7 @@ TEST(RegistryReference, refuses_other_names) {
                                     std::string("host.example:/app"),
                                     std::string("-host.example/app"),
                                     std::string("[::1/app"),
+                                    std::string("[:::]/app"),
                                     std::string("a b"),
                                     std::string("app\0", 4),
                                     std::string("https://host.example/app"),
@@ -114,6 +117,76 @@ TEST(Url, knows_the_machine_itself) {
                              "0.0.0.0", "127.1", "2130706433", ""}) {
         EXPECT_FALSE(is_loopback(host)) << host;
     }
+}
+
+TEST(Hosts, may_be_plain_where_it_is_this_machine_or_named) {
+    const Hosts hosts({"plain.example", "port.example:5000", "[2001:db8::1]:5000"});
+    for (const char* plain : {"https://127.0.0.1:5000/", "https://localhost/", "https://[::1]/",
+                              "https://plain.example/", "http://plain.example:5000/",
+                              "http://port.example:5000/", "http://[2001:db8::1]:5000/"}) {
+        EXPECT_TRUE(hosts.may_be_plain(*Url::parse(plain))) << plain;
+    }
+    for (const char* secure : {"http://port.example/", "http://port.example:5001/",
+                               "http://a.plain.example/", "http://[2001:db8::1]/"}) {
+        EXPECT_FALSE(hosts.may_be_plain(*Url::parse(secure))) << secure;
+    }
+}
+
+class ProxyTest : public ::testing::Test {
+protected:
+    ProxyTest() {
+        for (const char* name : {"HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"}) {
+            ::unsetenv(name);
+        }
+    }
+
+    // by: the proxy for a URL, or "direct", or what is wrong with it.
+    static std::string by(std::string_view url) {
+        const auto proxy = proxy_for(*Url::parse(url));
+        if (!proxy) {
+            return proxy.error().message();
+        }
+        return *proxy ? (**proxy).host + ":" + std::to_string((**proxy).port) +
+                            ((**proxy).authorization.empty() ? "" : " with a password")
+                      : "direct";
+    }
+};
+
+TEST_F(ProxyTest, is_the_one_of_the_environment) {
+    EXPECT_EQ(by("https://registry.example/"), "direct");
+    ::setenv("https_proxy", "proxy.example:3128", 1);
+    EXPECT_EQ(by("https://registry.example/"), "proxy.example:3128");
+    ::setenv("HTTPS_PROXY", "http://a%40b:c@[2001:db8::1]/", 1);
+    EXPECT_EQ(by("https://registry.example/"), "2001:db8::1:80 with a password");
+    EXPECT_EQ(by("http://registry.example/"), "direct");
+    EXPECT_EQ(by("https://127.0.0.1:5000/"), "direct");
+    EXPECT_EQ(by("https://localhost/"), "direct");
+    for (const char* bad : {"https://secret@proxy.example", "socks5://secret@proxy.example",
+                            "http://secret@", "http://a:secret%zz@proxy.example"}) {
+        ::setenv("HTTPS_PROXY", bad, 1);
+        const std::string message = by("https://registry.example/");
+        EXPECT_EQ(message.find("registry failure: expected the URL of a proxy"), 0U) << message;
+        EXPECT_EQ(message.find("secret"), std::string::npos) << message;
+    }
+}
+
+TEST_F(ProxyTest, is_not_for_whom_no_proxy_names) {
+    ::setenv("HTTPS_PROXY", "http://proxy.example:3128", 1);
+    ::setenv("NO_PROXY",
+             "one.example, .two.example,three.example:5000,192.0.2.7,10.0.0.0/8,2001:db8::/32", 1);
+    for (const char* direct :
+         {"https://one.example/", "https://a.one.example/", "https://a.two.example/",
+          "https://three.example:5000/", "https://192.0.2.7/", "https://10.255.0.1/",
+          "https://[2001:db8:7::1]/"}) {
+        EXPECT_EQ(by(direct), "direct") << direct;
+    }
+    for (const char* other :
+         {"https://bone.example/", "https://two.example/", "https://three.example/",
+          "https://192.0.2.70/", "https://11.0.0.1/", "https://[2001:db9::1]/"}) {
+        EXPECT_EQ(by(other), "proxy.example:3128") << other;
+    }
+    ::setenv("NO_PROXY", "*", 1);
+    EXPECT_EQ(by("https://registry.example/"), "direct");
 }
 
 TEST(Challenge, is_read_by_the_grammar) {

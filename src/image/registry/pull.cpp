@@ -167,6 +167,7 @@ public:
         }
         CASEMATE_CHECK(Fetching(*hosts_, *registry_, parts, options_->progress, "download").run());
         std::vector<Content> all;
+        all.reserve(layers.size());
         for (const Descriptor& layer : layers) {
             all.push_back(places.at(layer.digest));
         }

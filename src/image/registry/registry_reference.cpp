@@ -1,5 +1,7 @@
 #include "image/registry/registry_reference.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 #include "image/documents.hpp"
@@ -78,12 +80,10 @@ bool is_host_component(std::string_view text) {
 }
 
 bool is_host(std::string_view text) {
-    if (text.starts_with('[')) {
-        return text.ends_with(']') && text.size() > 4 &&
-               std::all_of(text.begin() + 1, text.end() - 1, [](char c) {
-                   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||
-                          c == ':';
-               });
+    if (text.starts_with('[') && text.ends_with(']')) {
+        in6_addr address{};
+        const std::string inside(text.substr(1, text.size() - 2));
+        return ::inet_pton(AF_INET6, inside.c_str(), &address) == 1;
     }
     while (true) {
         const std::size_t dot = text.find('.');
