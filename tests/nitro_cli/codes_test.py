@@ -164,6 +164,13 @@ class Codes(ParentTest):
             sentence = sentence.replace("should be greater", "greater")
             self.expect(label, done, sentence, "[ E39 ]", status=39)
         self.refused("E26", "refuse-memory")
+        # AWS's own test wants a failure, and no more.
+        for memory in ("-10", "VVV", ""):
+            done = self.parent.run("run-enclave", "--eif-path", image, "--cpu-count", 1,
+                                   "--memory", memory)
+            self.assertIn(done.returncode, (2, 3), done.stderr)
+            self.assertEqual(done.stdout, "")
+            self.calm(done)
 
     def test_28_30_31_32_33_the_step_that_failed(self):
         # nitro-cli has E29 for all of them.
