@@ -253,8 +253,12 @@ Verb add_build_enclave(CLI::App& root) {
     app->add_option("--name", arguments->image_name, "Name in the metadata");
     app->add_option("--version", arguments->image_version, "Version in the metadata");
     app->add_option("--metadata", arguments->metadata_file, "JSON file with metadata of your own");
-    app->add_option("--kernel", arguments->kernel, "Kernel file, bzImage or vmlinux");
+    app->add_option("--kernel", arguments->kernel, "Kernel file: bzImage, vmlinux or arm64 Image");
     app->add_option("--cmdline", arguments->cmdline, "Command line of the kernel");
+    app->add_option("--init", arguments->init, "Program for the enclave's first process");
+    app->add_option("--arch", arguments->architecture,
+                    "Architecture: x86_64 or aarch64 (the kernel's)")
+        ->check(CLI::IsMember({"x86_64", "aarch64"}));
     app->add_option("--allow-insecure-registry", arguments->insecure_registries,
                     "Registry (HOST or HOST:PORT) that may be used without TLS; may be repeated")
         ->allow_extra_args(false);

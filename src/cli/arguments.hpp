@@ -72,9 +72,12 @@ struct BuildEnclaveArguments {
     std::optional<std::string> image_version;
     // metadata_file: custom metadata, a JSON file.
     std::optional<std::string> metadata_file;
-    // Casemate's own: a kernel file (bzImage or vmlinux) and its command line.
+    // Casemate's own: a kernel file (bzImage, vmlinux or Image), its command line, the first
+    // process, and the architecture of it all (x86_64 or aarch64).
     std::optional<std::string> kernel;
     std::optional<std::string> cmdline;
+    std::optional<std::string> init;
+    std::optional<std::string> architecture;
     // insecure_registries: HOST or HOST:PORT.
     std::vector<std::string> insecure_registries;
     // command, after "--", takes the place of the image's ENTRYPOINT and CMD; empty: the image's

@@ -13,6 +13,7 @@
 #include "crypto/digest.hpp"
 #include "eif/builder.hpp"
 #include "image/image.hpp"
+#include "image/linuxkit.hpp"
 #include "image/ramdisk.hpp"
 
 namespace casemate::cli {
@@ -65,6 +66,7 @@ private:
     [[nodiscard]] Failure find_signer();
     [[nodiscard]] Failure find_parts();
     [[nodiscard]] Failure open_container_image();
+    void note_what_aws_ignores();
     [[nodiscard]] Failure read_custom_metadata();
     [[nodiscard]] Failure write_file();
     [[nodiscard]] Result<> write_sections(eif::Builder& builder);
@@ -133,6 +135,11 @@ ImageBuild::Failure ImageBuild::find_parts() {
     KernelSearch search = KernelSearch::from_environment(*paths);
     search.kernel = arguments_.kernel;
     search.cmdline = arguments_.cmdline;
+    search.init_option = arguments_.init;
+    if (arguments_.architecture) {
+        search.architecture = *arguments_.architecture == "aarch64" ? eif::Architecture::aarch64
+                                                                    : eif::Architecture::x86_64;
+    }
     auto found = find_kernel_files(search);
     if (auto* error = std::get_if<CommandError>(&found)) {
         return std::move(*error);
@@ -178,10 +185,37 @@ ImageBuild::Failure ImageBuild::open_container_image() {
                    : CommandError{code_of(image.error()), explained(image.error())};
     }
     image_ = std::move(*image);
+    if (parts_.aws_init) {
+        if (const auto set = image::set_container_files(image_); !set) {
+            return CommandError{ErrorCode::docker_pull, set.error().message()};
+        }
+        note_what_aws_ignores();
+    }
     for (const std::string& note : image_.notes) {
         output_.say("Note: " + note);
     }
     return std::nullopt;
+}
+
+// AWS's init starts the command as root in / (formats.md 3.2), and takes each line for an argument.
+void ImageBuild::note_what_aws_ignores() {
+    const image::ImageConfig& config = image_.config;
+    const auto note = [&](const std::string& what) {
+        image_.notes.push_back("the init of NITRO_CLI_BLOBS " + what +
+                               ", unless it is Casemate's own given with --init");
+    };
+    if (!config.working_directory.empty() && config.working_directory != "/") {
+        note("starts the command in /, not in the image's WORKDIR " + config.working_directory);
+    }
+    if (!config.user.empty() && config.user != "root" && config.user != "0") {
+        note("starts the command as root, not as the image's USER " + config.user);
+    }
+    for (const std::string& argument : config.arguments()) {
+        if (argument.find('\n') != std::string::npos) {
+            note("takes an argument with a line break for several");
+            break;
+        }
+    }
 }
 
 std::string ImageBuild::image_name() const {
@@ -279,10 +313,13 @@ Result<> ImageBuild::write_sections(eif::Builder& builder) {
     CASEMATE_CHECK(builder.add(eif::SectionType::cmdline, as_bytes(parts_.cmdline)));
     CASEMATE_TRY(const Bytes about, metadata());
     CASEMATE_CHECK(builder.add(eif::SectionType::metadata, about));
+    const image::BootRamdisk boot{parts_.init, parts_.nsm_module};
     CASEMATE_CHECK(builder.begin(eif::SectionType::ramdisk));
-    CASEMATE_CHECK(image::write_boot_ramdisk({parts_.init, parts_.nsm_module}, sink));
+    CASEMATE_CHECK(parts_.aws_init ? image::write_linuxkit_boot_ramdisk(boot, sink)
+                                   : image::write_boot_ramdisk(boot, sink));
     CASEMATE_CHECK(builder.begin(eif::SectionType::ramdisk));
-    return image::write_image_ramdisk(image_, sink, progress());
+    return parts_.aws_init ? image::write_linuxkit_image_ramdisk(image_, sink, progress())
+                           : image::write_image_ramdisk(image_, sink, progress());
 }
 
 ImageBuild::Failure ImageBuild::write_file() {

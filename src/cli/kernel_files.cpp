@@ -20,6 +20,18 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kMaxCmdlineFile = 65536;
 constexpr std::uint64_t kMaxConfigFile = 4ULL << 20U;
 
+// What a program's ELF identification says; compressed kernels: Image.gz, and the EFI program that
+// unpacks itself (linux/pe.h: "MZ", then "zimg").
+constexpr std::size_t kElfMachineOffset = 18;
+constexpr unsigned kElfMachineX86 = 62;
+constexpr unsigned kElfMachineArm64 = 183;
+constexpr std::string_view kElfMagic(
+    "\x7f"
+    "ELF",
+    4);
+constexpr std::string_view kGzipMagic = "\x1f\x8b";
+constexpr std::size_t kPackedImageOffset = 4;
+constexpr std::string_view kPackedImage = "zimg";
 std::string environment(const char* name) {
     const char* value = std::getenv(name);
     return value == nullptr ? "" : value;
@@ -63,12 +75,19 @@ std::variant<std::string, CommandError> find_kernel(const KernelSearch& search) 
                                                        " (NITRO_CLI_BLOBS), found none"};
     }
     if (!search.blobs.empty()) {
-        for (const char* name : {"bzImage", "Image"}) {
+        std::string_view expected = "bzImage";
+        for (const auto& [name, architecture] : {std::pair("bzImage", eif::Architecture::x86_64),
+                                                 std::pair("Image", eif::Architecture::aarch64)}) {
+            if (search.architecture.value_or(architecture) != architecture) {
+                continue;
+            }
+            expected = name;
             if (exists(search.blobs + "/" + name)) {
                 return search.blobs + "/" + name;
             }
         }
-        return building("Expected bzImage in " + search.blobs + " (NITRO_CLI_BLOBS), found none");
+        return building("Expected " + std::string(search.architecture ? expected : "bzImage") +
+                        " in " + search.blobs + " (NITRO_CLI_BLOBS), found none");
     }
     const std::string path = search.kernel_directory + "/vmlinux";
     if (!exists(path)) {
@@ -79,7 +98,8 @@ std::variant<std::string, CommandError> find_kernel(const KernelSearch& search) 
     return path;
 }
 
-std::variant<eif::Architecture, CommandError> probe(const std::string& path) {
+// read_start reads what a program's or kernel's first bytes say of it; zeros behind a short file.
+std::variant<Bytes, CommandError> read_start(const std::string& path) {
     const auto fd = open_file(path, O_RDONLY);
     if (!fd) {
         return reading(path, fd.error());
@@ -89,12 +109,37 @@ std::variant<eif::Architecture, CommandError> probe(const std::string& path) {
     if (!size) {
         return reading(path, size.error());
     }
-    if (const auto kind = eif::kernel_kind(ByteView(bytes).first(*size))) {
+    return bytes;
+}
+
+bool has(const Bytes& bytes, std::size_t offset, std::string_view magic) {
+    return as_text(bytes).substr(offset, magic.size()) == magic;
+}
+
+// elf_machine: e_machine of a little-endian ELF file, or nothing for another file.
+std::optional<unsigned> elf_machine(const Bytes& bytes) {
+    if (!has(bytes, 0, kElfMagic)) {
+        return std::nullopt;
+    }
+    return bytes[kElfMachineOffset] | (static_cast<unsigned>(bytes[kElfMachineOffset + 1]) << 8U);
+}
+
+std::variant<eif::Architecture, CommandError> probe(const std::string& path) {
+    const auto start = read_start(path);
+    if (const auto* error = std::get_if<CommandError>(&start)) {
+        return *error;
+    }
+    const Bytes& bytes = *std::get_if<Bytes>(&start);
+    if (const auto kind = eif::kernel_kind(bytes)) {
         return eif::architecture_of(*kind);
     }
-    return building("Expected " + path +
-                    " to be a kernel (bzImage or ELF vmlinux of x86-64, or an arm64 Image), found "
-                    "something else");
+    const bool packed = has(bytes, 0, kGzipMagic) || has(bytes, kPackedImageOffset, kPackedImage);
+    return building(
+        "Expected " + path +
+        " to be a kernel (bzImage or ELF vmlinux of x86-64, or an arm64 Image), found " +
+        (packed               ? "a compressed one, which arm64 can't start: decompress it"
+         : elf_machine(bytes) ? "an ELF file of another machine"
+                              : "something else"));
 }
 
 // identify takes the kernel's configuration from beside it: bzImage.config in AWS's blobs folder,
@@ -132,8 +177,32 @@ std::optional<CommandError> find_cmdline(const KernelSearch& search, KernelFiles
     return std::nullopt;
 }
 
+// check_init refuses a program that the kernel can't run. What is no ELF file may be a script.
+std::optional<CommandError> check_init(const KernelFiles& files) {
+    const auto start = read_start(files.init);
+    if (const auto* error = std::get_if<CommandError>(&start)) {
+        return *error;
+    }
+    const auto machine = elf_machine(*std::get_if<Bytes>(&start));
+    const unsigned expected =
+        files.architecture == eif::Architecture::x86_64 ? kElfMachineX86 : kElfMachineArm64;
+    if (!machine || *machine == expected) {
+        return std::nullopt;
+    }
+    return building("Expected an init for " + std::string(eif::name(files.architecture)) +
+                    ", as the kernel " + files.kernel + " is, found one for " +
+                    (*machine == kElfMachineX86     ? "x86_64"
+                     : *machine == kElfMachineArm64 ? "aarch64"
+                                                    : "another machine") +
+                    " at " + files.init +
+                    ". Give one with --init, or a folder of NITRO_CLI_BLOBS with both");
+}
+
 std::optional<CommandError> find_init(const KernelSearch& search, KernelFiles& files) {
-    files.init = search.blobs.empty() ? search.init : search.blobs + "/init";
+    files.aws_init = !search.init_option && !search.blobs.empty();
+    files.init = search.init_option ? *search.init_option
+                 : files.aws_init   ? search.blobs + "/init"
+                                    : search.init;
     if (!exists(files.init)) {
         return building("Expected the enclave's init at " + files.init +
                         ", found none. It comes with Casemate's own build and installation, or "
@@ -142,7 +211,7 @@ std::optional<CommandError> find_init(const KernelSearch& search, KernelFiles& f
     if (!search.blobs.empty() && exists(search.blobs + "/nsm.ko")) {
         files.nsm_module = search.blobs + "/nsm.ko";
     }
-    return std::nullopt;
+    return check_init(files);
 }
 
 }  // namespace
@@ -175,6 +244,11 @@ std::variant<KernelFiles, CommandError> find_kernel_files(const KernelSearch& se
         return std::move(*error);
     }
     files.architecture = *std::get_if<eif::Architecture>(&architecture);
+    if (search.architecture && *search.architecture != files.architecture) {
+        return building("Expected a kernel for " + std::string(eif::name(*search.architecture)) +
+                        " (--arch), found one for " + std::string(eif::name(files.architecture)) +
+                        " at " + files.kernel + ". Give one with --kernel or NITRO_CLI_BLOBS");
+    }
     if (auto error = find_cmdline(search, files)) {
         return *std::move(error);
     }

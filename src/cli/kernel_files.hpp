@@ -19,6 +19,9 @@ struct KernelFiles {
     std::string init;
     // nsm_module is empty when there is none.
     std::string nsm_module;
+    // aws_init: init comes from the blobs folder, so the ramdisks are laid out as nitro-cli's
+    // (image/linuxkit.hpp).
+    bool aws_init = false;
     // What the kernel's configuration says it is; "Linux" and "unknown" when there is none.
     std::string operating_system = "Linux";
     std::string kernel_version = "unknown";
@@ -29,6 +32,8 @@ struct KernelSearch {
     // Options of build-enclave.
     std::optional<std::string> kernel;
     std::optional<std::string> cmdline;
+    std::optional<std::string> init_option;
+    std::optional<eif::Architecture> architecture;
     // blobs: NITRO_CLI_BLOBS, a folder with bzImage (or Image), cmdline, init and maybe nsm.ko.
     std::string blobs;
     // kernel_directory: a folder with vmlinux, enclave::Paths::kernel.
@@ -44,8 +49,8 @@ struct KernelSearch {
 
 // find_kernel_files takes the kernel of the option, else of the blobs folder, else of the kernel
 // directory; command line, init and module of the blobs folder if there is one.
-// Errors: E48 when a file is missing, naming it and how to get it, or is not a kernel; E19 when it
-// can't be read.
+// Errors: E48 when a file is missing, naming it and how to get it, is not a kernel, or kernel and
+// init are not for one architecture, the one that was asked for; E19 when it can't be read.
 [[nodiscard]] std::variant<KernelFiles, CommandError> find_kernel_files(const KernelSearch& search);
 
 }  // namespace casemate::cli

@@ -81,10 +81,10 @@ std::size_t padding_of(std::uint64_t offset) {
     return static_cast<std::size_t>((kCpioAlignment - offset % kCpioAlignment) % kCpioAlignment);
 }
 
-void put_field(std::string& out, std::uint32_t value) {
-    constexpr std::string_view kDigits = "0123456789ABCDEF";
+void put_field(std::string& out, std::uint32_t value, bool lower_case) {
+    const std::string_view digits = lower_case ? "0123456789abcdef" : "0123456789ABCDEF";
     for (unsigned shift = 32; shift > 0; shift -= 4) {
-        out.push_back(kDigits[(value >> (shift - 4)) & 0xfU]);
+        out.push_back(digits[(value >> (shift - 4)) & 0xfU]);
     }
 }
 
@@ -195,15 +195,25 @@ Result<> CpioWriter::put_header(std::string_view name, const Header& header) {
     std::string text(kMagic);
     text.reserve(kHeaderSize + name.size() + 2 * kCpioAlignment);
     for (const std::uint32_t value :
-         {header.inode, header.mode, header.owner.uid, header.owner.gid, header.links, 0U,
-          static_cast<std::uint32_t>(header.size), 0U, 0U, header.major, header.minor,
+         {header.inode, header.mode, header.owner.uid, header.owner.gid, header.links,
+          header.modified, static_cast<std::uint32_t>(header.size), style_.device_major,
+          style_.device_minor, header.major, header.minor,
           static_cast<std::uint32_t>(name.size() + 1), 0U}) {
-        put_field(text, value);
+        put_field(text, value, style_.lower_case);
     }
     text.append(name);
     text.push_back('\0');
     text.append(padding_of(size_ + text.size()), '\0');
     return put(as_bytes(text));
+}
+
+Result<> CpioWriter::check_entry(std::string_view name, std::uint32_t mode) const {
+    const bool slash = style_.directory_slash && S_ISDIR(mode) && name.ends_with('/');
+    CASEMATE_CHECK(check_name(slash ? name.substr(0, name.size() - 1) : name));
+    if (slash && name.size() > kCpioMaxName) {
+        return bad_name("a name of 1 to 4095 bytes", name);
+    }
+    return check_permissions(name, mode & ~static_cast<std::uint32_t>(S_IFMT));
 }
 
 Result<> CpioWriter::add_entry(std::string_view name, Header header) {
@@ -213,8 +223,8 @@ Result<> CpioWriter::add_entry(std::string_view name, Header header) {
                                                 " more bytes of the file before '" +
                                                 shortened(name) + "', found a new entry");
     }
-    CASEMATE_CHECK(check_name(name));
-    CASEMATE_CHECK(check_permissions(name, header.mode & ~static_cast<std::uint32_t>(S_IFMT)));
+    CASEMATE_CHECK(check_entry(name, header.mode));
+    header.modified = modified_;
     if (header.size > kCpioMaxFile) {
         return Error(CpioErrc::too_large, "expected at most 4294967295 bytes in '" +
                                               shortened(name) + "', found " +
@@ -236,13 +246,15 @@ Result<> CpioWriter::add_directory(std::string_view name, std::uint32_t permissi
     return add_entry(name, header);
 }
 
-Result<> CpioWriter::add_symlink(std::string_view name, std::string_view target, CpioOwner owner) {
+Result<> CpioWriter::add_symlink(std::string_view name, std::string_view target, CpioOwner owner,
+                                 std::uint32_t permissions) {
+    CASEMATE_CHECK(check_permissions(name, permissions));
     if (target.empty() || target.size() > kCpioMaxTarget ||
         target.find('\0') != std::string_view::npos) {
         return bad_name("a symlink target of 1 to 4095 bytes without NUL", target);
     }
     Header header;
-    header.mode = S_IFLNK | 0777U;
+    header.mode = S_IFLNK | permissions;
     header.owner = owner;
     header.size = target.size();
     CASEMATE_CHECK(add_entry(name, header));
@@ -366,9 +378,15 @@ Result<> CpioWriter::finish() {
                          " bytes of a file and " + std::to_string(groups_.size()) +
                          " groups of hard links missing");
     }
-    CASEMATE_CHECK(put_header(kTrailer, Header{}));
+    Header trailer;
+    if (style_.numbered_trailer) {
+        CASEMATE_TRY(trailer.inode, take_inode());
+    }
+    CASEMATE_CHECK(put_header(kTrailer, trailer));
     finished_ = true;
-    return {};
+    const std::string padding((style_.alignment - size_ % style_.alignment) % style_.alignment,
+                              '\0');
+    return padding.empty() ? Result<>() : put(as_bytes(padding));
 }
 
 Result<ByteView> CpioReader::take(std::size_t size, std::string_view what) {

@@ -1,9 +1,8 @@
 // cpio archives in the "newc" format (magic 070701), which Linux unpacks into its first root
 // (kernel Documentation/driver-api/early-userspace/buffer-format.rst).
 //
-// The writer is deterministic: times and device numbers of the archive are 0, inode numbers count
-// up from 1 in the order of the calls, and the bytes depend on the calls alone. It holds no
-// content, so an archive of any size needs no memory.
+// The writer is deterministic: inode numbers count up in the order of the calls, and the bytes
+// depend on the calls alone. It holds no content, so an archive of any size needs no memory.
 #pragma once
 
 #include <cstdint>
@@ -49,6 +48,23 @@ struct CpioOwner {
 // CpioDevice: kinds of special file.
 enum class CpioDevice { character, block, fifo, socket };
 
+// CpioStyle: what the format leaves to its writers.
+struct CpioStyle {
+    // first_inode: the number of the first entry.
+    std::uint32_t first_inode = 1;
+    // device_major and device_minor: the device that all entries are said to be on.
+    std::uint32_t device_major = 0;
+    std::uint32_t device_minor = 0;
+    // lower_case: header fields in abcdef instead of ABCDEF.
+    bool lower_case = false;
+    // numbered_trailer: the trailer has the inode number after the last entry's, instead of 0.
+    bool numbered_trailer = false;
+    // alignment of the archive's end, a multiple of kCpioAlignment.
+    std::uint32_t alignment = kCpioAlignment;
+    // directory_slash: names of directories may end in a slash, which is written.
+    bool directory_slash = false;
+};
+
 // CpioLink names a group of hard links within one CpioWriter.
 struct CpioLink {
     std::uint32_t inode = 0;
@@ -63,14 +79,19 @@ public:
     // Sink takes the next bytes of the archive; they are only valid during the call.
     using Sink = std::function<Result<>(ByteView)>;
 
-    explicit CpioWriter(Sink sink) : sink_(std::move(sink)) {}
+    explicit CpioWriter(Sink sink, const CpioStyle& style = {})
+        : sink_(std::move(sink)), style_(style), last_inode_(style.first_inode - 1) {}
+
+    // set_modified sets the time of the entries from now on, in seconds since 1970; 0 at first.
+    void set_modified(std::uint32_t seconds) { modified_ = seconds; }
 
     // add_directory, add_symlink and add_device write one whole entry.
     // Errors: bad_name, bad_mode, too_large, wrong_order (a file is unfinished), the sink's own.
     [[nodiscard]] Result<> add_directory(std::string_view name, std::uint32_t permissions,
                                          CpioOwner owner = {});
+    // Linux has no permissions of symlinks; archives do.
     [[nodiscard]] Result<> add_symlink(std::string_view name, std::string_view target,
-                                       CpioOwner owner = {});
+                                       CpioOwner owner = {}, std::uint32_t permissions = 0777);
     // major and minor are 0 for FIFOs and sockets.
     [[nodiscard]] Result<> add_device(std::string_view name, CpioDevice device,
                                       std::uint32_t permissions, std::uint32_t major,
@@ -109,6 +130,7 @@ private:
         std::uint32_t major = 0;
         std::uint32_t minor = 0;
         std::uint64_t size = 0;
+        std::uint32_t modified = 0;
     };
     struct LinkGroup {
         std::uint32_t permissions = 0;
@@ -119,6 +141,7 @@ private:
 
     [[nodiscard]] Result<> add_entry(std::string_view name, Header header);
     [[nodiscard]] Result<> put_header(std::string_view name, const Header& header);
+    [[nodiscard]] Result<> check_entry(std::string_view name, std::uint32_t mode) const;
     [[nodiscard]] Result<> put_padding();
     [[nodiscard]] Result<> put(ByteView bytes);
     [[nodiscard]] Result<> usable() const;
@@ -127,10 +150,12 @@ private:
                                           std::uint64_t size);
 
     Sink sink_;
+    CpioStyle style_;
+    std::uint32_t modified_ = 0;
     std::map<std::uint32_t, LinkGroup> groups_;
     std::uint64_t size_ = 0;
     std::uint64_t file_left_ = 0;
-    std::uint32_t last_inode_ = 0;
+    std::uint32_t last_inode_;
     bool broken_ = false;
     bool finished_ = false;
 };

@@ -1,12 +1,10 @@
 #include "image/ramdisk.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <unordered_map>
 
 #include "codec/cpio.hpp"
-#include "image/directory.hpp"
+#include "image/ramdisk_parts.hpp"
 
 namespace casemate::image {
 
@@ -16,79 +14,17 @@ using codec::CpioLink;
 using codec::CpioOwner;
 using codec::CpioWriter;
 
-constexpr std::size_t kPiece = 1U << 20U;
-constexpr std::string_view kRoot = "rootfs";
-constexpr std::uint32_t kDirectoryPermissions = 0755;
-constexpr std::uint32_t kTextPermissions = 0644;
-
-// PieceSink gathers small writes, headers mostly, into large ones.
-class PieceSink {
-public:
-    explicit PieceSink(const RamdiskSink& sink) : sink_(&sink) { buffer_.reserve(kPiece); }
-
-    Result<> write(ByteView bytes) {
-        if (buffer_.size() + bytes.size() > kPiece) {
-            CASEMATE_CHECK(flush());
-        }
-        if (bytes.size() >= kPiece) {
-            return (*sink_)(bytes);
-        }
-        buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
-        return {};
-    }
-
-    Result<> flush() {
-        Result<> flushed;
-        if (!buffer_.empty()) {
-            flushed = (*sink_)(buffer_);
-        }
-        buffer_.clear();
-        return flushed;
-    }
-
-private:
-    const RamdiskSink* sink_;
-    Bytes buffer_;
-};
-
-std::string joined(const std::vector<std::string>& items, char end) {
-    std::string text;
-    for (const std::string& item : items) {
-        text += item;
-        text.push_back(end);
-    }
-    return text;
-}
-
 std::string line_of(const std::string& text) {
     return text.empty() ? text : text + "\n";
-}
-
-// copy_content gives size bytes of a file, from offset on, to the writer, through buffer.
-Result<> copy_content(int file, std::uint64_t offset, std::uint64_t file_size,
-                      const std::string& name, Bytes& buffer, CpioWriter& writer) {
-    for (std::uint64_t done = 0; done < file_size;) {
-        const auto size =
-            static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), file_size - done));
-        const MutableBytes piece = MutableBytes(buffer).first(size);
-        auto read = read_exactly_at(file, offset + done, piece);
-        if (!read) {
-            return std::move(read).error().while_doing("read '" + printable(name) + "'");
-        }
-        CASEMATE_CHECK(writer.write(piece));
-        done += size;
-    }
-    return {};
 }
 
 class ImageWriter {
 public:
     ImageWriter(const Image& image, const RamdiskSink& sink, const Progress& progress)
         : image_(&image),
-          progress_(&progress),
           pieces_(sink),
           writer_([this](ByteView bytes) { return pieces_.write(bytes); }),
-          buffer_(kPiece) {}
+          content_(image, progress) {}
 
     Result<> write() {
         const std::vector<std::string> arguments = image_->config.arguments();
@@ -96,7 +32,7 @@ public:
         CASEMATE_CHECK(add_text("cmd", joined(arguments, '\n')));
         CASEMATE_CHECK(add_text("env", joined(image_->config.environment, '\n')));
         CASEMATE_CHECK(add_text("environment", joined(image_->config.environment, '\0')));
-        CASEMATE_CHECK(writer_.add_directory(kRoot, kDirectoryPermissions));
+        CASEMATE_CHECK(writer_.add_directory(kRootfs, kDirectoryPermissions));
         CASEMATE_CHECK(add_tree());
         CASEMATE_CHECK(add_text("user", line_of(image_->config.user)));
         CASEMATE_CHECK(add_text("workdir", line_of(image_->config.working_directory)));
@@ -127,7 +63,8 @@ private:
                 CASEMATE_CHECK(add_entry(entry->first, entry->second));
             }
             if (entry == entries.end() || entry->first != directory) {
-                CASEMATE_CHECK(writer_.add_directory(path_of(directory), kDirectoryPermissions));
+                CASEMATE_CHECK(
+                    writer_.add_directory(path_in_root(directory), kDirectoryPermissions));
             }
         }
         for (; entry != entries.end(); ++entry) {
@@ -145,14 +82,8 @@ private:
         }
     }
 
-    static std::string path_of(std::string_view path) {
-        std::string full(kRoot);
-        full.push_back('/');
-        return full.append(path);
-    }
-
     Result<> add_entry(const std::string& path, const std::shared_ptr<const Inode>& inode) {
-        const std::string name = path_of(path);
+        const std::string name = path_in_root(path);
         const CpioOwner owner{inode->uid, inode->gid};
         switch (inode->kind) {
             case InodeKind::directory:
@@ -175,11 +106,11 @@ private:
     }
 
     Result<> add_file(const std::string& path, const Inode& inode, CpioOwner owner) {
-        const std::string name = path_of(path);
+        const std::string name = path_in_root(path);
         const auto found = links_.find(&inode);
         if (found == links_.end() || found->second.count == 1) {
             CASEMATE_CHECK(writer_.add_file(name, inode.permissions, inode.size, owner));
-            return add_content(path, inode);
+            return content_.add(path, inode, writer_);
         }
         LinkGroup& group = found->second;
         if (group.left == group.count) {
@@ -189,45 +120,15 @@ private:
             return writer_.add_link(group.link, name);
         }
         CASEMATE_CHECK(writer_.add_last_link(group.link, name, inode.size));
-        return add_content(path, inode);
+        return content_.add(path, inode, writer_);
     }
-
-    Result<> add_content(const std::string& path, const Inode& inode) {
-        if (inode.size != 0 && inode.file != nullptr) {
-            CASEMATE_CHECK(copy_content(inode.file->get(), inode.place, inode.size, path_of(path),
-                                        buffer_, writer_));
-        } else if (inode.size != 0) {
-            CASEMATE_TRY(const UniqueFd file, open_source(image_->root->get(), path, inode));
-            CASEMATE_CHECK(
-                copy_content(file.get(), 0, inode.size, path_of(path), buffer_, writer_));
-        }
-        done_ += inode.size;
-        if (*progress_ && (done_ - reported_ >= kProgressStep || done_ == image_->content_bytes)) {
-            reported_ = done_;
-            (*progress_)("image ramdisk", done_, image_->content_bytes);
-        }
-        return {};
-    }
-
-    static constexpr std::uint64_t kProgressStep = 4U << 20U;
 
     const Image* image_;
-    const Progress* progress_;
     PieceSink pieces_;
     CpioWriter writer_;
-    Bytes buffer_;
+    ContentCopier content_;
     std::unordered_map<const Inode*, LinkGroup> links_;
-    std::uint64_t done_ = 0;
-    std::uint64_t reported_ = 0;
 };
-
-Result<> add_program(CpioWriter& writer, std::string_view name, const std::string& path) {
-    CASEMATE_TRY(const UniqueFd file, open_file(path, O_RDONLY));
-    CASEMATE_TRY(const std::uint64_t size, file_size(file.get()));
-    Bytes buffer(kPiece);
-    CASEMATE_CHECK(writer.add_file(name, kDirectoryPermissions, size));
-    return copy_content(file.get(), 0, size, path, buffer, writer);
-}
 
 }  // namespace
 
