@@ -40,3 +40,9 @@ add_linux_test(signing_test Signatures 300)
 add_linux_test(signing_test Enclaves 600)
 add_linux_test(kms_test KmsSecret 1200)
 add_linux_test(nitro_cli_test Conformance 600)
+
+# The builder alone: no guest runs.
+foreach(class AwsLayout Reproducible Arm Hostile Interrupted Progress)
+    add_linux_test(builder_test ${class} 900)
+    set_tests_properties(linux.builder_test.${class} PROPERTIES FIXTURES_REQUIRED "")
+endforeach()
