@@ -17,6 +17,7 @@ std::string environment(const char* name, const char* fallback = "") {
 OutputSettings settings_from_environment() {
     OutputSettings settings;
     settings.show_progress = ::isatty(STDERR_FILENO) == 1;
+    settings.terminal = STDERR_FILENO;
     settings.backtrace = environment("BACKTRACE") == "1";
     settings.log_directory = environment("NITRO_CLI_LOGS_PATH", "/var/log/nitro_enclaves");
     return settings;

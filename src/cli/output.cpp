@@ -1,6 +1,7 @@
 #include "cli/output.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <ctime>
@@ -72,6 +73,58 @@ std::string write_log(const std::string& directory, std::string_view text) {
     return path;
 }
 
+constexpr std::chrono::milliseconds kRedraw{100};
+constexpr std::size_t kDefaultColumns = 80;
+constexpr std::size_t kNarrowestBar = 10;
+constexpr std::size_t kWidestBar = 40;
+// Before that, how long the rest takes is a guess.
+constexpr double kSecondsToJudge = 2;
+
+std::size_t columns_of(int terminal) {
+    winsize size{};
+    const bool known = terminal >= 0 && ::ioctl(terminal, TIOCGWINSZ, &size) == 0;
+    return known && size.ws_col > 0 ? size.ws_col : kDefaultColumns;
+}
+
+std::string time_text(double seconds) {
+    const auto whole = static_cast<std::uint64_t>(seconds + 0.5);
+    const std::string rest = std::to_string(100 + whole % 60).substr(1);
+    return whole >= 3600 ? std::to_string(whole / 3600) + ":" +
+                               std::to_string(100 + whole / 60 % 60).substr(1) + ":" + rest
+                         : std::to_string(whole / 60) + ":" + rest;
+}
+
+struct Amount {
+    std::uint64_t done;
+    std::uint64_t total;
+    double seconds;
+};
+
+// progress_line fits into the columns, the last one kept free: some terminals go on to the next
+// line with it. The bar goes first, then the end of the line.
+std::string progress_line(const std::string& step, const Amount& amount, std::size_t columns) {
+    const double part = amount.total == 0 ? 1
+                                          : static_cast<double>(amount.done) /
+                                                static_cast<double>(amount.total);
+    const std::string percent = std::to_string(static_cast<int>(part * 100)) + "%";
+    std::string behind = std::string(percent.size() < 4 ? 4 - percent.size() : 0, ' ') + percent +
+                         "  " + std::to_string(amount.done >> 20U) + " of " +
+                         std::to_string(amount.total >> 20U) + " MiB";
+    if (amount.seconds >= kSecondsToJudge && amount.done > 0 && amount.done < amount.total) {
+        behind += "  " + time_text(amount.seconds * (1 - part) / part) + " left";
+    }
+    std::string line = step + " ";
+    const std::size_t used = line.size() + 2 + behind.size() + 1;
+    if (used + kNarrowestBar <= columns) {
+        const std::size_t width = std::min(columns - used, kWidestBar);
+        const auto filled = static_cast<std::size_t>(part * static_cast<double>(width));
+        line += "[" + std::string(filled, '#') + std::string(width - filled, '.') + "]";
+    }
+    line += behind;
+    line.resize(std::min(line.size(), columns - 1));
+    return line;
+}
+
 }  // namespace
 
 Output::Output(std::ostream& out, std::ostream& err, OutputSettings settings)
@@ -109,15 +162,22 @@ void Output::progress(std::string_view step, std::uint64_t done, std::uint64_t t
     if (!settings_.show_progress) {
         return;
     }
-    // The division first: a product could overflow.
-    const std::uint64_t percent =
-        total < 100 ? (total == 0 ? 100 : done * 100 / total) : done / (total / 100);
+    const Clock::time_point now = Clock::now();
+    const bool begins = step != step_;
+    if (begins) {
+        step_ = step;
+        step_began_ = now;
+    } else if (!shown_.empty() && done < total && now - shown_at_ < kRedraw) {
+        return;
+    }
+    const std::chrono::duration<double> so_far = now - step_began_;
     std::string line =
-        std::string(step) + " " + std::to_string(percent > 100 ? 100 : percent) + "%";
+        progress_line(step_, {std::min(done, total), total, so_far.count()}, columns_of(settings_.terminal));
     if (line != shown_) {
         clear_progress();
         err_ << line << std::flush;
         shown_ = std::move(line);
+        shown_at_ = now;
     }
 }
 

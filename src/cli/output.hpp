@@ -1,6 +1,7 @@
 // Output: where a command's results, its progress and its errors go.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
@@ -16,6 +17,8 @@ namespace casemate::cli {
 struct OutputSettings {
     // show_progress: standard error is a terminal.
     bool show_progress = false;
+    // terminal is asked for its width; without one (-1) it has 80 columns.
+    int terminal = -1;
     // backtrace: BACKTRACE=1, as nitro-cli has it.
     bool backtrace = false;
     // log_directory gets one file per error, if it exists; NITRO_CLI_LOGS_PATH.
@@ -48,7 +51,9 @@ public:
     [[nodiscard]] int text(std::string_view text);
     // say prints a line on standard error.
     void say(std::string_view line);
-    // progress shows how far a step is, on a terminal only; the next line of any kind replaces it.
+    // progress shows how far a step is, in bytes, on a terminal only: a bar of one line with the
+    // percentage and, after the first seconds, the time left. The next line of any kind replaces
+    // it. It can be called often: the line is written 10 times a second at most.
     void progress(std::string_view step, std::uint64_t done, std::uint64_t total);
 
     // fail prints an error in nitro-cli's shape (nitro-cli.md 3), writes it to the log directory if
@@ -66,14 +71,19 @@ public:
     }
 
 private:
+    using Clock = std::chrono::steady_clock;
+
     void clear_progress();
 
     std::ostream& out_;
     std::ostream& err_;
     OutputSettings settings_;
     std::string action_;
-    // The last thing shown as progress: the step and its percentage.
+    // The last line shown as progress, its step, and when that began and the line was written.
     std::string shown_;
+    std::string step_;
+    Clock::time_point step_began_;
+    Clock::time_point shown_at_;
 };
 
 }  // namespace casemate::cli

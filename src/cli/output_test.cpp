@@ -74,17 +74,30 @@ TEST_F(OutputTest, BacktraceOnRequest) {
 
 TEST_F(OutputTest, ProgressOnlyOnATerminal) {
     Output quiet(out_, err_, {});
-    quiet.progress("layer 1 of 1", 5, 10);
+    quiet.progress("layers", 5, 10);
     EXPECT_EQ(err_.str(), "");
     OutputSettings settings;
     settings.show_progress = true;
     Output shown(out_, err_, settings);
-    shown.progress("layer 1 of 1", 5, 10);
-    shown.progress("layer 1 of 1", 5, 10);
-    EXPECT_EQ(err_.str(), "layer 1 of 1 50%");
-    shown.progress("layer 1 of 1", ~0ULL, ~0ULL);
+    shown.progress("layers", 5U << 20U, 10U << 20U);
+    const std::string half = "layers [####################....................] 50%  5 of 10 MiB";
+    EXPECT_EQ(err_.str(), half);
+    // As often as it is called: the line is not written again so soon, but the end always is.
+    for (unsigned i = 0; i < 1000; ++i) {
+        shown.progress("layers", (5U << 20U) + i, 10U << 20U);
+    }
+    err_.str("");
+    shown.progress("layers", ~0ULL, ~0ULL);
+    EXPECT_THAT(err_.str(), StartsWith("\r\033[Klayers [####"));
+    EXPECT_THAT(err_.str(), EndsWith("]100%  17592186044415 of 17592186044415 MiB"));
+    // The last line takes it away.
+    err_.str("");
     shown.say("done");
-    EXPECT_EQ(err_.str(), "layer 1 of 1 50%\r\033[Klayer 1 of 1 100%\r\033[Kdone\n");
+    EXPECT_EQ(err_.str(), "\r\033[Kdone\n");
+    // Nothing to do is done.
+    err_.str("");
+    shown.progress("nothing", 0, 0);
+    EXPECT_THAT(err_.str(), EndsWith("]100%  0 of 0 MiB"));
 }
 
 TEST_F(OutputTest, AResultThatCannotBeWrittenIsAnError) {

@@ -17,15 +17,21 @@ std::string opening(const std::string& path, const Error& error) {
     return "File: '" + path + "', failing operation: 'Open'. " + error.message();
 }
 
-Result<crypto::Digest384> hash_file(int fd) {
+Result<crypto::Digest384> hash_file(int fd, Output& output) {
     crypto::Sha384 hash;
     Bytes buffer(kBufferSize);
-    while (true) {
+    CASEMATE_TRY(const std::uint64_t total, file_size(fd));
+    for (std::uint64_t done = 0;;) {
         CASEMATE_TRY(const std::size_t size, read_some(fd, buffer));
         if (size == 0) {
             return hash.finish();
         }
         hash.update(ByteView(buffer).first(size));
+        done += size;
+        // A pipe's size is not known before its end.
+        if (total != 0) {
+            output.progress("Hashing", done, total);
+        }
     }
 }
 
@@ -34,7 +40,7 @@ int pcr_of_file(const std::string& path, Output& output) {
     if (!fd) {
         return output.fail(ErrorCode::file_operation, opening(path, fd.error()));
     }
-    const auto digest = hash_file(fd->get());
+    const auto digest = hash_file(fd->get(), output);
     if (!digest) {
         return output.fail(ErrorCode::hasher, digest.error());
     }
