@@ -281,8 +281,9 @@ TEST_F(BuildEnclaveTest, AnOutputFileThatCannotBeWritten) {
     EXPECT_THAT(left(), testing::ElementsAre("image.eif"));
 }
 
-TEST_F(BuildEnclaveTest, WhatThisVersionDoesNotDo) {
-    expect_refused(build({"--docker-dir", "."}), 49, "buildah");
+// There is nothing to build of a folder where the image is there already.
+TEST_F(BuildEnclaveTest, BuildsNamesOnly) {
+    expect_refused(build({"--docker-dir", "."}), 49, "Expected a NAME for the image");
 }
 
 TEST_F(BuildEnclaveTest, SignsTheImage) {

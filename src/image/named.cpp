@@ -79,11 +79,11 @@ private:
             if (endpoints.chosen) {
                 return Error(ImageErrc::daemon,
                              "expected a Docker daemon where DOCKER_HOST says, found none (" +
-                                 client.error().message() +
+                                 client.error().detail() +
                                  "). Start it, or unset DOCKER_HOST, or give docker://NAME to ask "
                                  "the registry itself");
             }
-            tried_ += (tried_.empty() ? "" : "; ") + client.error().message();
+            tried_ += (tried_.empty() ? "" : "; ") + client.error().detail();
         }
         return std::optional<DaemonClient>();
     }

@@ -1,0 +1,244 @@
+"""Daemons that lie, break off or never end: stand-ins on a unix socket."""
+
+import io
+import json
+import pathlib
+import resource
+import socket
+import tarfile
+import threading
+import unittest
+
+import harness
+
+ID = "sha256:" + "0" * 64
+INSPECTION = {"Id": ID, "Architecture": "amd64", "Os": "linux", "Size": 10}
+
+
+def answer(body, status="200 OK", kind="application/json", headers=()):
+    """A whole response."""
+    if not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    head = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+def archive(files):
+    """A tar archive of these files."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return made.getvalue()
+
+
+class StandIn:
+    """Answers each request as its answers say, by the end of its target: bytes, or a function that
+    is given the connection."""
+
+    def __init__(self, path, answers):
+        self.answers = {"/_ping": answer(b"OK", kind="text/plain"), **answers}
+        self.asked = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    self.talk(connection)
+                except OSError:
+                    # The client has gone, which is its right.
+                    pass
+
+    def talk(self, connection):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            more = connection.recv(65536)
+            if not more:
+                return
+            head += more
+        method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
+        self.asked.append((method, target))
+        path = target.split("?")[0]
+        says = next((says for end, says in self.answers.items() if path.endswith(end)),
+                    answer({"message": "no such thing"}, "404 Not Found"))
+        if callable(says):
+            says(connection)
+        else:
+            connection.sendall(says)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
+
+    def end(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+
+class Hostile(harness.DaemonTest):
+
+    def stand_in(self, answers):
+        path = self.directory / "docker.sock"
+        path.unlink(missing_ok=True)
+        stand_in = StandIn(path, answers)
+        self.addCleanup(stand_in.end)
+        self.environment["DOCKER_HOST"] = f"unix://{path}"
+        return stand_in
+
+    def has(self, **answers):
+        """A daemon that has the image, and these answers for its export."""
+        return self.stand_in({"/json": answer(INSPECTION), **answers})
+
+    def test_not_a_daemon(self):
+        for says in (answer(b"<html>", kind="text/html"), answer(b"OK", "500 Error"),
+                     answer(b"OK", headers=["X: " + "y" * 100000]), b"nonsense\r\n\r\n", b"",
+                     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nOK"):
+            with self.subTest(says=says[:60]):
+                self.stand_in({"/_ping": says})
+                self.refuses("E50", "app:v1", "where DOCKER_HOST says, found none")
+
+    def test_inspections(self):
+        for says, why in ((answer(b"<html>", kind="text/html"), "expected a JSON object"),
+                          (answer([]), "expected a JSON object"),
+                          (answer({}), "expected sha256: and 64 digits"),
+                          (answer({**INSPECTION, "Id": "sha256:../../../etc"}), "64 digits"),
+                          (answer({**INSPECTION, "Id": ID + "/get?a="}), "64 digits"),
+                          (answer({**INSPECTION, "Os": "windows"}), "found it for windows/amd64"),
+                          (answer(b"[" * 100000 + b"]" * 100000), "expected a JSON object"),
+                          (answer(b" " * (5 << 20)), "bytes of body, found more"),
+                          (answer({"message": "\u001b[31mbad\nthings"}, "500 Error"),
+                           "[31mbad things")):
+            with self.subTest(why=why):
+                self.stand_in({"/json": says})
+                errors = self.refuses("E50", "app:v1", why)
+                self.assertNotIn("\x1b", errors)
+
+    def test_messages(self):
+        """Of a pull; the daemon does not have the image, before or after."""
+        deep = b'{"a":' * 5000 + b"1" + b"}" * 5000
+        for says, why in ((b"garbage", "expected a JSON object as a daemon's message"),
+                          (b'{"status":"a"', "expected the rest of a daemon's message"),
+                          (b'{"status":1}', 'expected text as "status"'),
+                          (b'{"status" "a"}', "expected JSON as a daemon's message"),
+                          (deep, "expected JSON as a daemon's message"),
+                          (b'{"status":"' + b"x" * (2 << 20) + b'"}', "found a longer one"),
+                          (b'{"error":"\\u001b]0;no\\u0007 way"}', "]0;no way"),
+                          (b'{"status":"ok"}\r\n', "to be there after it was pulled")):
+            with self.subTest(why=why):
+                self.stand_in({"/images/create": answer(says)})
+                errors = self.refuses("E50", "app:v1", why)
+                self.assertNotIn("\x1b", errors)
+                self.assertNotIn("\x07", errors)
+
+    def test_messages_without_end(self):
+        """Are an error after a limit."""
+        def forever(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            piece = b'{"id":"a","progressDetail":{"current":1,"total":2}}' + b" " * 65536
+            while True:
+                connection.sendall(piece)
+        self.stand_in({"/images/create": forever})
+        self.refuses("E50", "app:v1", "expected an end of a daemon's messages")
+
+    def test_builds(self):
+        """The stream's error is E49's, with what came before it; so is a daemon that breaks off."""
+        folder = self.folder("context", {"Dockerfile": "FROM scratch\n"})
+        said = b'{"stream":"Step 1/1 : FROM scr"}{"stream":"atch\\n"}{"stream":"half"}'
+        for more, why in ((b'{"errorDetail":{"message":"no luck"},"error":"no luck"}', "no luck"),
+                          (b'{"stream":', "expected the rest of a daemon's message")):
+            with self.subTest(why=why):
+                self.stand_in({"/build": answer(said + more)})
+                errors = self.refuses("E49", "app:v1", why, options=["--docker-dir", str(folder)])
+                self.assertIn("\nStep 1/1 : FROM scratch\nhalf\n", errors)
+        stand_in = self.stand_in({"/build": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}"})
+        self.refuses("E49", "app:v1", "bad HTTP message", options=["--docker-dir", str(folder)])
+        self.assertEqual(stand_in.asked[-1], ("POST", "/build?t=app:v1&rm=1&forcerm=1"))
+        self.stand_in({"/build": answer({"message": "dockerfile parse error"}, "400 Bad Request")})
+        self.refuses("E49", "app:v1", "dockerfile parse error",
+                     options=["--docker-dir", str(folder)])
+
+    def test_exports(self):
+        """Each is an error, and nothing of it is left."""
+        config = json.dumps({"architecture": "amd64", "os": "linux",
+                             "rootfs": {"diff_ids": ["sha256:" + "0" * 64]}}).encode()
+        manifest = json.dumps([{"Config": "c.json", "Layers": ["l.tar"]}]).encode()
+        whole = archive({"manifest.json": manifest, "c.json": config, "l.tar": archive({"a": b"a"})})
+        for says, why in ((answer({"message": "gone"}, "404 Not Found"), "gone"),
+                          (answer(b"<html>", kind="text/html"), "the archive of app:v1"),
+                          (answer(b""), "the archive of app:v1"),
+                          (answer(whole)[:-5000], "bad HTTP message"),
+                          (b"HTTP/1.1 200 OK\r\n\r\n" + whole[:3000], "the archive of app:v1"),
+                          (answer(whole), "to have the digest"),
+                          (answer(archive({"a": b"b"})), "manifest.json"),
+                          (answer(archive({"manifest.json": b"[]"})), "archive of one image")):
+            with self.subTest(why=why):
+                self.has(**{"/get": says})
+                self.refuses("E50", "app:v1", why)
+
+    def test_an_export_beyond_the_disk(self):
+        """Ends when the disk, here a limit on files, is full."""
+        def forever(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                connection.sendall(bytes(1 << 20))
+        self.has(**{"/get": forever})
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, limit[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_FSIZE, limit)
+        status, out, errors = self.build("app:v1")
+        self.assertNotEqual(status, 0)
+        self.assertEqual((out, self.left_behind()), ("", []), errors)
+
+    def test_credentials_are_for_their_registry(self):
+        """X-Registry-Auth has them, and no sentence does."""
+        import base64
+        heads = []
+
+        def pull(connection):
+            connection.sendall(answer(b'{"error":"denied"}'))
+        stand_in = self.stand_in({"/images/create": pull})
+        talk = stand_in.talk
+
+        def listen(connection):
+            heads.append(connection.recv(65536, socket.MSG_PEEK))
+            talk(connection)
+        stand_in.talk = listen
+        docker = self.directory / "home/.docker"
+        docker.mkdir()
+        secret = base64.b64encode(b"user:pass-word").decode()
+        (docker / "config.json").write_text(
+            json.dumps({"auths": {"registry.example": {"auth": secret}}}))
+        errors = self.refuses("E50", "registry.example/team/app:v1", "denied")
+        self.assertNotIn("pass-word", errors)
+        [head] = [one for one in heads if b"/images/create" in one]
+        self.assertIn(b"POST /images/create?fromImage=registry.example/team/app&tag=v1 ", head)
+        [auth] = [line.split(b": ")[1] for line in head.split(b"\r\n")
+                  if line.startswith(b"X-Registry-Auth")]
+        sent = json.loads(base64.urlsafe_b64decode(auth))
+        self.assertEqual((sent["username"], sent["password"]), ("user", "pass-word"))
+        self.refuses("E50", "other.example/team/app:v1", "denied")
+        self.assertNotIn(b"X-Registry-Auth", heads[-1])
+
+    def test_what_docker_host_can_be(self):
+        for host in ("ssh://host", "unix://relative", "tcp://", "tcp://host:0", "tcp://host:99999",
+                     "tcp://a b", "tcp://[::1", "/var/run/docker.sock"):
+            with self.subTest(host=host):
+                self.refuses("E50", "app:v1", "expected unix:///PATH or tcp://HOST:PORT as DOCKER_HOST",
+                             DOCKER_HOST=host)
+        self.refuses("E50", "app:v1", "ca.pem", DOCKER_HOST="tcp://localhost:1",
+                     DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(self.directory))
+
+
+if __name__ == "__main__":
+    unittest.main()
