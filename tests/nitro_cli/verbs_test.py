@@ -235,7 +235,7 @@ class Enclaves(ParentTest):
         # Several readers, each from the first byte on.
         for _ in range(2):
             done = self.parent.run("console", "--enclave-name", enclave["EnclaveName"],
-                                   "--disconnect-timeout", 1)
+                                   "--disconnect-timeout", 2)
             self.assertEqual((done.returncode, done.stdout, done.stderr),
                              (0, head + "Linux version 6\nUnpacking initramfs\n", ""))
         with self.parent.popen("console", "--enclave-id", enclave["EnclaveID"]) as reader:
