@@ -154,7 +154,8 @@ class Pull(PullTest):
         place = f"/etc/docker/certs.d/{registry.host}/ca.crt"
         self.refuses(uri, "expected a TLS certificate of 127.0.0.1 from an authority that this "
                      f"machine trusts (more can be put into {place}, or into a file that "
-                     "SSL_CERT_FILE names), found: ")
+                     "SSL_CERT_FILE names; a registry without TLS must be allowed by "
+                     "--allow-insecure-registry), found: ")
         expected = self.pulls(f"oci:{self.layout}:v1")
         own = self.home / ".docker/certs.d" / registry.host
         own.mkdir(parents=True)

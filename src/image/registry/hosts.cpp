@@ -107,7 +107,8 @@ Result<http::Connection> Hosts::connect(const Url& url) {
                          " from an authority that this machine trusts (more can be put into "
                          "/etc/docker/certs.d/" +
                          url.host_field() +
-                         "/ca.crt, or into a file that SSL_CERT_FILE names), found: " +
+                         "/ca.crt, or into a file that SSL_CERT_FILE names; a registry without TLS "
+                         "must be allowed by --allow-insecure-registry), found: " +
                          connection.error().detail());
     }
     return connection;
