@@ -58,6 +58,7 @@ bool IgnoreRules::Step::takes(char c) const {
                        return range.first <= c && c <= range.second;
                    });
         case Kind::folders:
+        case Kind::in_folders:
         case Kind::everything:
             return true;
     }
@@ -112,6 +113,8 @@ Result<IgnoreRules::Pattern> IgnoreRules::compile(std::string_view text, std::si
             if (at < text.size() && text[at] == '/') {
                 ++at;
                 step.kind = Step::Kind::folders;
+                pattern.push_back(step);
+                step.kind = Step::Kind::in_folders;
             }
         } else if (c == '[') {
             CASEMATE_TRY(step, compile_set(text, at, line));
@@ -174,29 +177,39 @@ Result<IgnoreRules> IgnoreRules::parse(std::string_view text) {
 bool IgnoreRules::matches(const Pattern& pattern, std::string_view path) {
     using Kind = Step::Kind;
     std::vector<char> at(pattern.size() + 1, 0);
-    at[0] = 1;
-    const auto skip_empty = [&](std::vector<char>& places, bool at_name) {
+    // pass_by goes on from steps that may take nothing.
+    const auto pass_by = [&pattern](std::vector<char>& places) {
         for (std::size_t i = 0; i < pattern.size(); ++i) {
+            if (places[i] == 0) {
+                continue;
+            }
             const Kind kind = pattern[i].kind;
-            const bool may_be_empty = kind == Kind::star || kind == Kind::everything ||
-                                      (kind == Kind::folders && at_name);
-            places[i + 1] = static_cast<char>(places[i + 1] | (may_be_empty ? places[i] : 0));
+            if (kind == Kind::star || kind == Kind::everything || kind == Kind::folders) {
+                places[i + 1] = 1;
+            }
+            if (kind == Kind::folders) {
+                places[i + 2] = 1;
+            }
         }
     };
-    skip_empty(at, true);
+    at[0] = 1;
+    pass_by(at);
     std::vector<char> next(at.size());
     for (const char c : path) {
         std::fill(next.begin(), next.end(), 0);
         for (std::size_t i = 0; i < pattern.size(); ++i) {
-            if (at[i] == 0 || !pattern[i].takes(c)) {
+            const Kind kind = pattern[i].kind;
+            if (at[i] == 0 || kind == Kind::folders || !pattern[i].takes(c)) {
                 continue;
             }
-            const Kind kind = pattern[i].kind;
             const bool stays =
-                kind == Kind::star || kind == Kind::everything || kind == Kind::folders;
-            next[stays ? i : i + 1] = 1;
+                kind == Kind::star || kind == Kind::everything || kind == Kind::in_folders;
+            next[i] = static_cast<char>(next[i] | (stays ? 1 : 0));
+            if (!stays || (kind == Kind::in_folders && c == '/')) {
+                next[i + 1] = 1;
+            }
         }
-        skip_empty(next, c == '/');
+        pass_by(next);
         at.swap(next);
     }
     return at.back() != 0;

@@ -29,7 +29,17 @@ public:
 private:
     // Step: a piece of a pattern.
     struct Step {
-        enum class Kind : std::uint8_t { character, any, set, star, folders, everything };
+        // "**/" is two steps: folders, which may pass both by, and in_folders, which goes on after
+        // any slash.
+        enum class Kind : std::uint8_t {
+            character,
+            any,
+            set,
+            star,
+            folders,
+            in_folders,
+            everything
+        };
         Kind kind = Kind::character;
         char character = 0;
         // Of a set: pairs of first and last character.

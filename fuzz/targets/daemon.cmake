@@ -1,0 +1,2 @@
+add_fuzz_target(daemon_messages casemate_image)
+add_fuzz_target(dockerignore casemate_image)
