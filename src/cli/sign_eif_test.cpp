@@ -209,7 +209,9 @@ TEST_F(SignEifTest, RefusesKeysThatItCannotReach) {
         return run_for_test({"sign-eif", "--eif-path", image_, "--signing-certificate",
                              certificate_, "--private-key", key});
     };
-    expect_refused(with("arn:aws:kms:eu-west-1:123456789012:key/1"), "found an ARN");
+    // Keys in KMS: tests/eif/kms_key_test.py.
+    expect_refused(with("arn:aws:kms:eu-west-1:123456789012:alias/a"),
+                   "arn:aws:kms:REGION:ACCOUNT:key/ID");
     expect_refused(with("pkcs11:color=blue"), "has the attribute color");
     expect_refused(with(directory_->path() + "/no-key"), "no-key");
 }

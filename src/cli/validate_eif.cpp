@@ -332,8 +332,9 @@ private:
                                         (one.entries == 1 ? " entry" : " entries"));
         }
         const std::string path = first_process();
-        const std::string about =
-            ramdisks_.nsm_module ? "; nsm.ko beside it" : "; no nsm.ko: the kernel has its own";
+        const std::string about = ramdisks_.nsm_module
+                                      ? "; nsm.ko beside it"
+                                      : "; no nsm.ko, so the kernel needs a driver of its own";
         if (ramdisks_.init_mode) {
             const std::uint32_t mode = *ramdisks_.init_mode;
             const std::string where =

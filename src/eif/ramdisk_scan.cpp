@@ -258,6 +258,10 @@ ByteView RamdiskScan::State::inflate_some(ByteView bytes) {
         outcome = ::inflate(&zlib, Z_NO_FLUSH);
         const std::size_t made = out.size() - zlib.avail_out;
         inflated_bytes += made;
+        inflate_entries(ByteView(out).first(made));
+        if (found.fault) {
+            return {};
+        }
         if (outcome != Z_OK && outcome != Z_STREAM_END && outcome != Z_BUF_ERROR) {
             fault("expected gzip, found damage in it");
             return {};
@@ -266,10 +270,6 @@ ByteView RamdiskScan::State::inflate_some(ByteView bytes) {
             found.closed = true;
             skipping = true;
             end_inflating();
-            return {};
-        }
-        inflate_entries(ByteView(out).first(made));
-        if (found.fault) {
             return {};
         }
     } while (outcome == Z_OK && (zlib.avail_in != 0 || zlib.avail_out == 0));

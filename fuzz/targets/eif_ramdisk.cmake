@@ -1,0 +1,1 @@
+add_fuzz_target(eif_ramdisk casemate_eif)
