@@ -234,8 +234,8 @@ void add_signer(CLI::App& app, Arguments& arguments) {
     auto* certificate = app.add_option("--signing-certificate", arguments.signing_certificate,
                                        "Certificate of the signer, in PEM");
     auto* key = app.add_option("--private-key", arguments.private_key,
-                               "Key of the signer: a PEM file, or the URI of a key in a token "
-                               "(pkcs11:...)");
+                               "Key of the signer: a PEM file, the URI of a key in a token "
+                               "(pkcs11:...), or the ARN of a key in KMS (arn:aws:kms:...)");
     certificate->needs(key);
     key->needs(certificate);
 }

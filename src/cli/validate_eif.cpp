@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <memory>
 
 #include "base/fd.hpp"
 #include "cli/measurements_json.hpp"
@@ -223,7 +224,6 @@ private:
     Result<> measure() {
         eif::Measurer measurer(index_);
         eif::RamdiskScan scan(first_process());
-        Bytes buffer(kBufferSize);
         for (const Section& section : index_.sections) {
             const bool ramdisk = section.type == SectionType::ramdisk;
             CASEMATE_CHECK(measurer.begin(section));
@@ -231,17 +231,17 @@ private:
                 scan.begin();
             }
             for (std::uint64_t done = 0; done < section.size;) {
-                const auto piece = MutableBytes(buffer).first(static_cast<std::size_t>(
+                const auto piece = std::make_shared<Bytes>(static_cast<std::size_t>(
                     std::min<std::uint64_t>(kBufferSize, section.size - done)));
-                CASEMATE_CHECK(read_exactly_at(fd_, section.data_offset + done, piece));
-                CASEMATE_CHECK(measurer.update(piece));
+                CASEMATE_CHECK(read_exactly_at(fd_, section.data_offset + done, *piece));
+                CASEMATE_CHECK(measurer.update_later(piece));
                 if (ramdisk) {
-                    scan.feed(piece);
+                    scan.feed(*piece);
                 }
                 if (section.type == SectionType::kernel && done == 0) {
-                    kernel_head_.assign(piece.begin(), piece.end());
+                    kernel_head_ = *piece;
                 }
-                done += piece.size();
+                done += piece->size();
             }
         }
         ramdisks_ = scan.finish();

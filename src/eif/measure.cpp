@@ -109,6 +109,12 @@ Result<> Measurer::update(ByteView bytes) {
     return {};
 }
 
+Result<> Measurer::update_later(std::shared_ptr<const Bytes> bytes) {
+    CASEMATE_CHECK(state_->account(*bytes));
+    state_->chains.feed(std::move(bytes));
+    return {};
+}
+
 Result<Measured> Measurer::finish() {
     return state_->finish();
 }
@@ -120,14 +126,13 @@ Result<Measured> measure(int fd) {
 
 Result<Measured> measure(int fd, const Index& index) {
     Measurer measurer(index);
-    Bytes buffer(kBufferSize);
     for (const Section& section : index.sections) {
         CASEMATE_CHECK(measurer.begin(section));
         for (std::uint64_t done = 0; done < section.size;) {
             const auto size = static_cast<std::size_t>(std::min(kBufferSize, section.size - done));
-            const auto piece = MutableBytes(buffer).first(size);
-            CASEMATE_CHECK(read_exactly_at(fd, section.data_offset + done, piece));
-            CASEMATE_CHECK(measurer.update(piece));
+            const auto piece = std::make_shared<Bytes>(size);
+            CASEMATE_CHECK(read_exactly_at(fd, section.data_offset + done, *piece));
+            CASEMATE_CHECK(measurer.update_later(piece));
             done += size;
         }
     }

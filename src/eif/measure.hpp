@@ -52,6 +52,9 @@ public:
     // update fails with EifErrc misuse for more bytes than the section has. The bytes are only read
     // during the call.
     [[nodiscard]] Result<> update(ByteView bytes);
+    // update_later is update for bytes that stay what they are: with two threads it does not wait
+    // until they have been hashed, but for room in a queue of a few pieces.
+    [[nodiscard]] Result<> update_later(std::shared_ptr<const Bytes> bytes);
     // finish fails with EifErrc misuse when something was not fed, and with bad_signature when
     // there is a signature section whose certificate can't be read.
     [[nodiscard]] Result<Measured> finish();
