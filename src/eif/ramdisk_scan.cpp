@@ -1,5 +1,7 @@
 #include "eif/ramdisk_scan.hpp"
 
+// zlib then promises not to write to its input.
+#define ZLIB_CONST
 #include <zlib.h>
 
 #include <algorithm>
@@ -26,6 +28,8 @@ constexpr std::string_view kTrailer = "TRAILER!!!";
 // Gzip can hold 1032 times its own size; a look into it should not take hours.
 constexpr std::uint64_t kMaxLook = 4ULL << 30U;
 constexpr std::size_t kInflateBuffer = 256UL << 10U;
+// zlib counts in 32 bits.
+constexpr std::size_t kMaxPiece = 1UL << 30U;
 
 struct Compression {
     std::string_view mark;
@@ -79,6 +83,8 @@ struct RamdiskScan::State {
     bool inflating = false;
     z_stream zlib{};
     std::uint64_t inflated_bytes = 0;
+    // out is room for what was inflated.
+    Bytes out;
     // carry: the beginning of a compression's mark that the last piece ended in.
     Bytes carry;
 
@@ -247,10 +253,10 @@ void RamdiskScan::State::inflate_entries(ByteView bytes) {
 }
 
 ByteView RamdiskScan::State::inflate_some(ByteView bytes) {
-    Bytes out(kInflateBuffer);
-    Bytes in(bytes.begin(), bytes.end());
-    zlib.next_in = in.data();
-    zlib.avail_in = static_cast<uInt>(in.size());
+    out.resize(kInflateBuffer);
+    const std::size_t size = std::min(bytes.size(), kMaxPiece);
+    zlib.next_in = bytes.data();
+    zlib.avail_in = static_cast<uInt>(size);
     int outcome = Z_OK;
     do {
         zlib.next_out = out.data();
@@ -273,17 +279,15 @@ ByteView RamdiskScan::State::inflate_some(ByteView bytes) {
             return {};
         }
     } while (outcome == Z_OK && (zlib.avail_in != 0 || zlib.avail_out == 0));
-    const std::size_t left = zlib.avail_in;
+    const std::size_t taken = size - zlib.avail_in;
+    plain.offset += taken;
     if (outcome == Z_STREAM_END) {
-        plain.offset += bytes.size() - left;
         end_inflating();
         if (inflated.step != Step::between) {
             fault("expected the trailer of a cpio archive, found the end of its gzip");
         }
-        return bytes.last(left);
     }
-    plain.offset += bytes.size();
-    return {};
+    return bytes.subspan(taken);
 }
 
 void RamdiskScan::State::feed(ByteView bytes) {
