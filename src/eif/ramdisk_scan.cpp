@@ -69,7 +69,7 @@ struct RamdiskScan::State {
         std::uint64_t content = 0;
     };
 
-    explicit State(std::string path) : init(without_root(path)) {}
+    explicit State(std::string_view path) : init(without_root(path)) {}
     State(const State&) = delete;
     State& operator=(const State&) = delete;
     ~State() { end_inflating(); }
@@ -304,8 +304,8 @@ void RamdiskScan::State::feed(ByteView bytes) {
     }
 }
 
-RamdiskScan::RamdiskScan(std::string first_process)
-    : state_(std::make_unique<State>(std::move(first_process))) {
+RamdiskScan::RamdiskScan(std::string_view first_process)
+    : state_(std::make_unique<State>(first_process)) {
 }
 RamdiskScan::RamdiskScan(RamdiskScan&&) noexcept = default;
 RamdiskScan& RamdiskScan::operator=(RamdiskScan&&) noexcept = default;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -18,7 +19,7 @@ namespace casemate::eif {
 class RamdiskScan {
 public:
     // first_process is the path of what the kernel starts, "/init".
-    explicit RamdiskScan(std::string first_process);
+    explicit RamdiskScan(std::string_view first_process);
     RamdiskScan(RamdiskScan&&) noexcept;
     RamdiskScan& operator=(RamdiskScan&&) noexcept;
     RamdiskScan(const RamdiskScan&) = delete;

@@ -120,22 +120,8 @@ public:
                                                    *arguments_.private_key));
             cli::warn_of_validity(*signer_, output_);
         }
-        CASEMATE_TRY(const Bytes about, metadata());
         CASEMATE_TRY(FileAside aside, FileAside::create(arguments_.output));
-        eif::Header header;
-        header.architecture = arguments_.architecture;
-        CASEMATE_TRY(eif::Builder builder, eif::Builder::create(aside.fd(), header));
-        CASEMATE_CHECK(add_kernel(builder));
-        CASEMATE_CHECK(builder.add(SectionType::cmdline, as_bytes(arguments_.cmdline)));
-        CASEMATE_CHECK(builder.add(SectionType::metadata, about));
-        for (const std::string& ramdisk : arguments_.ramdisks) {
-            CASEMATE_CHECK(add_ramdisk(builder, ramdisk));
-        }
-        eif::Builder::SignatureMaker sign;
-        if (signer_) {
-            sign = [this](const crypto::Digest384& pcr0) { return signer_->sign(pcr0); };
-        }
-        CASEMATE_TRY(const eif::Builder::Built built, builder.finish(sign));
+        CASEMATE_TRY(const eif::Builder::Built built, write(aside.fd()));
         CASEMATE_TRY(Json measurements, measure(aside.fd(), built));
         CASEMATE_CHECK(look());
         CASEMATE_CHECK(aside.commit());
@@ -146,6 +132,24 @@ public:
     void obey() { interruption_.obey(); }
 
 private:
+    Result<eif::Builder::Built> write(int fd) const {
+        CASEMATE_TRY(const Bytes about, metadata());
+        eif::Header header;
+        header.architecture = arguments_.architecture;
+        CASEMATE_TRY(eif::Builder builder, eif::Builder::create(fd, header));
+        CASEMATE_CHECK(add_kernel(builder));
+        CASEMATE_CHECK(builder.add(SectionType::cmdline, as_bytes(arguments_.cmdline)));
+        CASEMATE_CHECK(builder.add(SectionType::metadata, about));
+        for (const std::string& ramdisk : arguments_.ramdisks) {
+            CASEMATE_CHECK(add_ramdisk(builder, ramdisk));
+        }
+        eif::Builder::SignatureMaker sign;
+        if (signer_) {
+            sign = [this](const crypto::Digest384& pcr0) { return signer_->sign(pcr0); };
+        }
+        return builder.finish(sign);
+    }
+
     Result<> look() const {
         if (interruption_.signal() != 0) {
             return os_error("build the enclave image", EINTR);
