@@ -74,14 +74,6 @@ class Written(ImageTest):
         validated = self.assert_read_alike(image)
         self.assertEqual((validated["WouldStart"], validated["ErrorCode"]), (False, "E35"))
 
-    def test_the_loader_measures_the_same(self):
-        """The loader stops at a kernel that is none, or measures; it never starts these."""
-        self.write(plain(kernel=b"no kernel"))
-        started = self.casemate("run-enclave", "--eif-path", self.image, "--cpu-count", "1", "--memory", "128",
-                                "--accel", "kvm")
-        self.assertNotEqual(started.returncode, 0)
-        self.assertEqual(started.stdout, "")
-
 
 class Read(ImageTest):
     """What Casemate writes, read by the independent reader."""

@@ -20,6 +20,7 @@ from harness import GUEST_EIF, Enclave, Machine
 
 sys.path.append(str(TREE / "tests/oracles"))
 
+import eif  # noqa: E402
 from check_image_signature import ALGORITHMS  # noqa: E402
 
 CHECK = TREE / "tests/oracles/check_image_signature.py"
@@ -134,6 +135,27 @@ class Enclaves(AttestationTest):
         self.assert_refused("pcr_mismatch", document, f"--pcr=8={ZERO.hex()}", *allowed)
         described, = self.machine.json("describe-enclaves")
         self.assertEqual(described["Measurements"], signed["Measurements"])
+
+    def test_an_image_by_another_writer_is_loaded_and_measured_as_that_says(self):
+        """Another order than AWS's, three ramdisks, signed by Python: what runs attests to the registers that
+        the independent reader computes."""
+        kernel, line, about, *ramdisks = eif.read(GUEST_EIF.read_bytes()).sections
+        more = eif.RAMDISK, forge.cpio([forge.file("another", b"ramdisk")])
+        signer = make_signer(self.directory)
+        key = serialization.load_pem_private_key(signer[3].read_bytes(), None)
+        image = eif.Image([about, kernel, *ramdisks, more, line]).signed(key, signer[1].read_bytes())
+        path = self.directory / "another.eif"
+        path.write_bytes(image.to_bytes())
+        start = self.run_enclave(eif=path)
+        self.assertEqual(start.returncode, 0, start.stderr)
+        enclave = Enclave(self.machine, json.loads(start.stdout))
+        self.addCleanup(enclave.terminate)
+        described, = self.machine.json("describe-enclaves")
+        measured = image.measurements()
+        self.assertEqual(described["Measurements"], {"HashAlgorithm": "Sha384 { ... }", **measured})
+        allowed = [] if enclave.record()["Acceleration"] == "kvm" else ["--allow-isolation", "software"]
+        self.verify(attest(enclave, nonce=NONCE), *allowed, eif=path, *[
+            f"--pcr={name[3:]}={value}" for name, value in measured.items()])
 
     def test_a_signature_that_does_not_hold_starts_nothing(self):
         image = self.directory / "changed.eif"
