@@ -15,3 +15,4 @@ target_compile_options(program_init PRIVATE ${init_options}
     -Os -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections)
 target_link_options(program_init PRIVATE -static -s -Wl,--gc-sections -Wl,--build-id=none)
 add_dependencies(programs program_init)
+install(TARGETS program_init RUNTIME DESTINATION lib/casemate COMPONENT host)

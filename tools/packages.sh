@@ -26,8 +26,9 @@ run_packages=(
 
 # Container images of the samples, and what only the tests use.
 test_packages=(
-    acpica-tools awscli buildah docker-registry libbenchmark-dev libgmock-dev libgtest-dev mmdebstrap
-    opensc openssl podman postgresql python3-botocore python3-cbor2 python3-cryptography skopeo softhsm2 zstd
+    acpica-tools awscli buildah docker-registry libbenchmark-dev libgmock-dev libgtest-dev mandoc
+    mmdebstrap opensc openssl podman postgresql python3-botocore python3-cbor2 python3-cryptography
+    skopeo softhsm2 zsh zstd
 )
 
 # One of the verifiers by others that judge Casemate's documents is a package of npm's, and AWS's SDKs

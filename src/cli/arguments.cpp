@@ -3,31 +3,35 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <memory>
-#include <sstream>
 #include <tuple>
 
 #include "cli/run_config.hpp"
 #include "cli/values.hpp"
 #include "cli/verify_values.hpp"
+#include "command_line/cli11.hpp"
 
 namespace casemate::cli {
 
 namespace {
 
-constexpr int kUsageStatus = 2;
 constexpr std::uint64_t kMax32 = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t kMax64 = std::numeric_limits<std::uint64_t>::max();
 
+using command_line::expects;
+using command_line::Expects;
 using Text = std::optional<std::string>;
 using Outcome = std::variant<Invocation, CommandError>;
 
-// Verb: a subcommand and how its options become an invocation, once they have been parsed.
+// Verb: a subcommand, how its options become an invocation, once they have been parsed, and which
+// of them have to be given unless others are.
 struct Verb {
     CLI::App* app = nullptr;
     std::function<Outcome()> read;
+    std::vector<command_line::Unless> unless = {};
 };
 
 // take puts a value into out; the error, if it is one, comes back.
@@ -124,69 +128,62 @@ Outcome read_run(const RunOptions& options, std::string_view environment) {
 Verb add_run_enclave(CLI::App& root, std::string_view environment) {
     auto* app = root.add_subcommand("run-enclave", "Starts a new enclave");
     const auto options = std::make_shared<RunOptions>();
-    auto* config = app->add_option("--config", options->config,
-                                   "JSON file with everything that the other options say");
     auto* ids = app->add_option("--cpu-ids", options->cpu_ids, "CPUs of the enclave, by number")
                     ->expected(1, -1);
     auto* count = app->add_option("--cpu-count", options->cpu_count, "Number of CPUs");
     auto* memory =
         app->add_option("--memory", options->memory, "Memory in MiB, or with a unit of M, G or T");
-    auto* eif = app->add_option("--eif-path", options->eif_path, "Enclave image file");
+    auto* eif = expects(app->add_option("--eif-path", options->eif_path, "Enclave image file"),
+                        Expects::file);
     auto* cid = app->add_option("--enclave-cid", options->enclave_cid,
                                 "CID of the enclave's vsock; 0 or none: any");
-    auto* name = app->add_option("--enclave-name", options->enclave_name, "Name of the enclave");
     auto* debug =
         app->add_flag("--debug-mode", options->debug_mode,
                       "Give the enclave a console; its measurements are attested as zero");
     app->add_flag("--attach-console", options->attach_console,
                   "Show the console after the start; implies --debug-mode");
-    app->add_option("--accel", options->acceleration,
-                    "auto, kvm or software: how the enclave gets its CPU");
+    auto* name = app->add_option("--enclave-name", options->enclave_name, "Name of the enclave");
+    auto* config = expects(app->add_option("--config", options->config,
+                                           "JSON file with everything that the other options say"),
+                           Expects::file, "json-config");
+    app->add_option("--accel", options->acceleration, "How the enclave gets its CPU")
+        ->check(CLI::IsMember(std::vector<std::string>{"auto", "kvm", "software"}));
     app->add_option(
         "--boot-timeout", options->boot_timeout,
         "Seconds that the guest has for its heartbeat; 0 or none: by size, 180 or more");
     ids->excludes(count);
-    for (auto* option : {ids, count, memory, eif, cid, name, debug}) {
+    for (auto* option : {ids, count, memory, eif, cid, debug, name}) {
         config->excludes(option);
     }
-    app->callback([=] {
-        const bool configured = config->count() > 0;
-        if (!configured && ids->count() == 0 && count->count() == 0) {
-            throw CLI::RequiredError("--cpu-ids or --cpu-count");
-        }
-        for (auto* option : {memory, eif}) {
-            if (!configured && option->count() == 0) {
-                throw CLI::RequiredError(option->get_name());
-            }
-        }
-    });
-    return {app, [options, environment] { return read_run(*options, environment); }};
+    return {app,
+            [options, environment] { return read_run(*options, environment); },
+            {{ids, {count, config}}, {count, {ids, config}}, {memory, {config}}, {eif, {config}}}};
 }
 
-// require_one makes exactly one of the options necessary.
-void require_one(CLI::App* app, const std::vector<CLI::Option*>& options) {
-    std::string names;
+// exactly_one makes one of the options necessary and each exclude the others.
+std::vector<command_line::Unless> exactly_one(const std::vector<CLI::Option*>& options) {
+    std::vector<command_line::Unless> rules;
     for (auto* option : options) {
-        names += (names.empty() ? "" : " or ") + option->get_name();
+        command_line::Unless& rule = rules.emplace_back();
+        rule.option = option;
         for (auto* other : options) {
             if (other != option) {
                 option->excludes(other);
+                rule.others.push_back(other);
             }
         }
     }
-    app->callback([options, names] {
-        for (const auto* option : options) {
-            if (option->count() > 0) {
-                return;
-            }
-        }
-        throw CLI::RequiredError(names);
-    });
+    return rules;
 }
 
-std::vector<CLI::Option*> add_selector(CLI::App* app, EnclaveSelector& selector) {
-    return {app->add_option("--enclave-id", selector.id, "Id of the enclave"),
-            app->add_option("--enclave-name", selector.name, "Name of the enclave")};
+CLI::Option* add_id(CLI::App& app, EnclaveSelector& selector) {
+    return expects(app.add_option("--enclave-id", selector.id, "Id of the enclave"),
+                   Expects::enclave_id);
+}
+
+CLI::Option* add_name(CLI::App& app, EnclaveSelector& selector) {
+    return expects(app.add_option("--enclave-name", selector.name, "Name of the enclave"),
+                   Expects::enclave_name);
 }
 
 template <class Arguments>
@@ -197,26 +194,40 @@ std::function<Outcome()> as_they_are(const std::shared_ptr<Arguments>& arguments
 Verb add_terminate_enclave(CLI::App& root) {
     auto* app = root.add_subcommand("terminate-enclave", "Ends an enclave");
     const auto arguments = std::make_shared<TerminateEnclaveArguments>();
-    auto options = add_selector(app, arguments->selector);
-    options.push_back(app->add_flag("--all", arguments->all, "End every enclave of this user"));
-    require_one(app, options);
-    return {app, as_they_are(arguments)};
+    auto* id = add_id(*app, arguments->selector);
+    auto* all = app->add_flag("--all", arguments->all, "End every enclave of this user");
+    auto* name = add_name(*app, arguments->selector);
+    return {app, as_they_are(arguments), exactly_one({id, all, name})};
+}
+
+// add_layout_option is for verbs of nitro-cli: JSON unless told otherwise.
+std::shared_ptr<std::string> add_layout_option(CLI::App& app) {
+    auto format = std::make_shared<std::string>("json");
+    app.add_option("--output", *format, "How to print it: json for programs, table for people")
+        ->check(CLI::IsMember(std::vector<std::string>{"json", "table"}));
+    return format;
 }
 
 Verb add_describe_enclaves(CLI::App& root) {
     auto* app = root.add_subcommand("describe-enclaves", "Lists the enclaves that run");
     const auto arguments = std::make_shared<DescribeEnclavesArguments>();
     app->add_flag("--metadata", arguments->metadata, "Show the images' metadata as well");
-    return {app, as_they_are(arguments)};
+    const auto format = add_layout_option(*app);
+    return {app, [arguments, format]() -> Outcome {
+                arguments->table = *format == "table";
+                return Invocation(*arguments);
+            }};
 }
 
 Verb add_console(CLI::App& root) {
     auto* app = root.add_subcommand("console", "Shows the console of an enclave in debug mode");
     const auto arguments = std::make_shared<ConsoleArguments>();
     const auto timeout = std::make_shared<Text>();
-    require_one(app, add_selector(app, arguments->selector));
+    auto* id = add_id(*app, arguments->selector);
     app->add_option("--disconnect-timeout", *timeout, "Stop after this many seconds");
-    return {app, [arguments, timeout]() -> Outcome {
+    auto* name = add_name(*app, arguments->selector);
+    return {app,
+            [arguments, timeout]() -> Outcome {
                 if (*timeout) {
                     arguments->disconnect_timeout_seconds = 0;
                     if (auto error = take(parse_number(**timeout, "disconnect-timeout", kMax64),
@@ -225,17 +236,22 @@ Verb add_console(CLI::App& root) {
                     }
                 }
                 return Invocation(*arguments);
-            }};
+            },
+            exactly_one({id, name})};
 }
 
 // add_signer: the two options need each other.
 template <class Arguments>
 void add_signer(CLI::App& app, Arguments& arguments) {
-    auto* certificate = app.add_option("--signing-certificate", arguments.signing_certificate,
-                                       "Certificate of the signer, in PEM");
-    auto* key = app.add_option("--private-key", arguments.private_key,
-                               "Key of the signer: a PEM file, the URI of a key in a token "
-                               "(pkcs11:...), or the ARN of a key in KMS (arn:aws:kms:...)");
+    auto* certificate =
+        expects(app.add_option("--signing-certificate", arguments.signing_certificate,
+                               "Certificate of the signer, in PEM"),
+                Expects::file);
+    auto* key = expects(app.add_option("--private-key", arguments.private_key,
+                                       "Key of the signer: a PEM file, the URI of a key in a "
+                                       "token (pkcs11:...), or the ARN of a key in KMS "
+                                       "(arn:aws:kms:...)"),
+                        Expects::file);
     certificate->needs(key);
     key->needs(certificate);
 }
@@ -246,38 +262,55 @@ Verb add_build_enclave(CLI::App& root) {
     app->add_option("--docker-uri", arguments->docker_uri,
                     "Container image: oci:PATH[:TAG], docker-archive:FILE or dir:PATH")
         ->required();
-    app->add_option("--docker-dir", arguments->docker_dir, "Folder of the image's Dockerfile");
-    app->add_option("--output-file", arguments->output_file, "Enclave image file to write")
+    expects(
+        app->add_option("--docker-dir", arguments->docker_dir, "Folder of the image's Dockerfile"),
+        Expects::folder);
+    expects(app->add_option("--output-file", arguments->output_file, "Enclave image file to write"),
+            Expects::file)
         ->required();
     add_signer(*app, *arguments);
-    app->add_option("--name", arguments->image_name, "Name in the metadata");
-    app->add_option("--version", arguments->image_version, "Version in the metadata");
-    app->add_option("--metadata", arguments->metadata_file, "JSON file with metadata of your own");
-    app->add_option("--kernel", arguments->kernel, "Kernel file: bzImage, vmlinux or arm64 Image");
+    expects(app->add_option("--name", arguments->image_name, "Name in the metadata"), Expects::text,
+            "image_name");
+    expects(app->add_option("--version", arguments->image_version, "Version in the metadata"),
+            Expects::text, "image_version");
+    expects(app->add_option("--metadata", arguments->metadata_file,
+                            "JSON file with metadata of your own"),
+            Expects::file);
+    expects(app->add_option("--kernel", arguments->kernel,
+                            "Kernel file: bzImage, vmlinux or arm64 Image"),
+            Expects::file);
     app->add_option("--cmdline", arguments->cmdline, "Command line of the kernel");
-    app->add_option("--init", arguments->init, "Program for the enclave's first process");
+    expects(app->add_option("--init", arguments->init, "Program for the enclave's first process"),
+            Expects::file);
     app->add_option("--arch", arguments->architecture,
                     "Architecture: x86_64 or aarch64 (the kernel's)")
         ->check(CLI::IsMember({"x86_64", "aarch64"}));
     app->add_option("--allow-insecure-registry", arguments->insecure_registries,
                     "Registry (HOST or HOST:PORT) that may be used without TLS; may be repeated")
         ->allow_extra_args(false);
-    app->add_option("COMMAND", arguments->command,
-                    "What to run, after \"--\", instead of the image's ENTRYPOINT and CMD");
+    expects(app->add_option("COMMAND", arguments->command,
+                            "What to run, after \"--\", instead of the image's ENTRYPOINT and CMD"),
+            Expects::program);
     return {app, as_they_are(arguments)};
 }
 
 Verb add_describe_eif(CLI::App& root) {
     auto* app = root.add_subcommand("describe-eif", "Shows what an enclave image is");
     const auto arguments = std::make_shared<DescribeEifArguments>();
-    app->add_option("--eif-path", arguments->eif_path, "Enclave image file")->required();
-    return {app, as_they_are(arguments)};
+    expects(app->add_option("--eif-path", arguments->eif_path, "Enclave image file"), Expects::file)
+        ->required();
+    const auto format = add_layout_option(*app);
+    return {app, [arguments, format]() -> Outcome {
+                arguments->table = *format == "table";
+                return Invocation(*arguments);
+            }};
 }
 
 Verb add_sign_eif(CLI::App& root) {
     auto* app = root.add_subcommand("sign-eif", "Signs an enclave image, in its place");
     const auto arguments = std::make_shared<SignEifArguments>();
-    app->add_option("--eif-path", arguments->eif_path, "Enclave image file");
+    expects(app->add_option("--eif-path", arguments->eif_path, "Enclave image file"),
+            Expects::file);
     add_signer(*app, *arguments);
     return {app, as_they_are(arguments)};
 }
@@ -285,24 +318,28 @@ Verb add_sign_eif(CLI::App& root) {
 Verb add_pcr(CLI::App& root) {
     auto* app = root.add_subcommand("pcr", "Computes the register of a file or certificate");
     const auto arguments = std::make_shared<PcrArguments>();
-    require_one(app, {app->add_option("--input", arguments->input, "File to measure"),
-                      app->add_option("--signing-certificate", arguments->signing_certificate,
-                                      "Certificate in PEM, for PCR8")});
-    return {app, as_they_are(arguments)};
+    auto* certificate =
+        expects(app->add_option("--signing-certificate", arguments->signing_certificate,
+                                "Certificate in PEM, for PCR8"),
+                Expects::file);
+    auto* input =
+        expects(app->add_option("--input", arguments->input, "File to measure"), Expects::file);
+    return {app, as_they_are(arguments), exactly_one({certificate, input})};
 }
 
 Verb add_explain(CLI::App& root) {
     auto* app = root.add_subcommand("explain", "Explains an error code");
     const auto arguments = std::make_shared<ExplainArguments>();
-    app->add_option("--error-code", arguments->error_code, "Code, such as E26")->required();
+    expects(app->add_option("--error-code", arguments->error_code, "Code, such as E26"),
+            Expects::error_code)
+        ->required();
     return {app, as_they_are(arguments)};
 }
 
 std::shared_ptr<std::string> add_output_option(CLI::App& app) {
     auto format = std::make_shared<std::string>("text");
-    app.add_option("--output", *format, "text or json")->check([](const std::string& text) {
-        return text == "text" || text == "json" ? std::string() : "expected text or json";
-    });
+    app.add_option("--output", *format, "How to print it")
+        ->check(CLI::IsMember(std::vector<std::string>{"text", "json"}));
     return format;
 }
 
@@ -312,7 +349,8 @@ Verb add_validate_eif(CLI::App& root) {
     const auto arguments = std::make_shared<ValidateEifArguments>();
     const auto memory = std::make_shared<Text>();
     const auto count = std::make_shared<Text>();
-    app->add_option("--eif-path", arguments->eif_path, "Enclave image file")->required();
+    expects(app->add_option("--eif-path", arguments->eif_path, "Enclave image file"), Expects::file)
+        ->required();
     app->add_option("--memory", *memory, "Memory that run-enclave would be given");
     app->add_option("--cpu-count", *count, "Number of CPUs that run-enclave would be given");
     const auto format = add_output_option(*app);
@@ -347,7 +385,8 @@ Verb add_doctor(CLI::App& root) {
 Verb add_logs(CLI::App& root) {
     auto* app = root.add_subcommand("logs", "Shows the log of an enclave, also of an ended one");
     const auto arguments = std::make_shared<LogsArguments>();
-    app->add_option("ID", arguments->enclave_id, "Id of the enclave")->required();
+    expects(app->add_option("ID", arguments->enclave_id, "Id of the enclave"), Expects::any_enclave)
+        ->required();
     return {app, as_they_are(arguments)};
 }
 
@@ -415,12 +454,16 @@ void add_expectations(CLI::App& app, VerifyOptions& options) {
     well_formed(app.add_option("--nonce", options.nonce,
                                "Nonce that the document has to carry, in hexadecimal"),
                 parse_nonce);
-    app.add_option("--eif", options.arguments.eif_path,
-                   "Enclave image that has to be the one that runs; with --pcrs or --pcr, all "
-                   "of them have to hold");
-    app.add_option("--pcrs", options.arguments.pcrs_path,
-                   "JSON file of registers: {\"PCR0\": HEX or [HEX, ...], ...}, an array of "
-                   "such alternatives, or what build-enclave and describe-eif print");
+    expects(
+        app.add_option("--eif", options.arguments.eif_path,
+                       "Enclave image that has to be the one that runs; with --pcrs or --pcr, all "
+                       "of them have to hold"),
+        Expects::file);
+    expects(
+        app.add_option("--pcrs", options.arguments.pcrs_path,
+                       "JSON file of registers: {\"PCR0\": HEX or [HEX, ...], ...}, an array of "
+                       "such alternatives, or what build-enclave and describe-eif print"),
+        Expects::file);
     auto* pcr = app.add_option("--pcr", options.pcrs,
                                "Register that has to have a value, N=HEX; given again for the "
                                "same N, either value will do");
@@ -449,21 +492,26 @@ void add_expectations(CLI::App& app, VerifyOptions& options) {
 Verb add_verify(CLI::App& root) {
     auto* app = root.add_subcommand("verify", "Verifies an attestation document");
     const auto options = std::make_shared<VerifyOptions>();
-    app->add_option("--document", options->arguments.document,
-                    "File, or - for standard input: the document itself when its first byte is "
-                    "0x80 or more, else its base64")
+    expects(
+        app->add_option("--document", options->arguments.document,
+                        "File, or - for standard input: the document itself when its first byte is "
+                        "0x80 or more, else its base64"),
+        Expects::file)
         ->required();
-    app->add_option("--root", options->arguments.roots,
-                    "PEM file of root certificates to trust; may be given again")
+    expects(app->add_option("--root", options->arguments.roots,
+                            "PEM file of root certificates to trust; may be given again"),
+            Expects::file)
         ->required()
         ->allow_extra_args(false);
     add_expectations(*app, *options);
     options->format = add_output_option(*app);
     app->add_flag("--explain", options->arguments.explain, "Show each step with its result");
-    app->add_option("--write-public-key", options->arguments.write_public_key,
-                    "File to write the verified document's public key to");
-    app->add_option("--write-user-data", options->arguments.write_user_data,
-                    "File to write the verified document's user data to");
+    expects(app->add_option("--write-public-key", options->arguments.write_public_key,
+                            "File to write the verified document's public key to"),
+            Expects::file);
+    expects(app->add_option("--write-user-data", options->arguments.write_user_data,
+                            "File to write the verified document's user data to"),
+            Expects::file);
     app->footer(
         "Exit status: 0 verified; 1 refused; 2 wrong command line; 3 a file of roots or registers "
         "is none; 19 a file can't be read or written; 35 the enclave image is none.");
@@ -533,7 +581,6 @@ Verb add_authority_verb(CLI::App& authority, AuthorityAction action, const char*
 void add_authority(CLI::App& root, std::vector<Verb>& verbs) {
     auto* app =
         root.add_subcommand("authority", "Looks after what certifies this machine's enclaves");
-    app->require_subcommand(1);
     for (const auto& [action, name, description] :
          {std::tuple(AuthorityAction::init, "init", "Makes this machine's authority"),
           std::tuple(AuthorityAction::show, "show", "Shows the root certificate's fingerprint"),
@@ -545,84 +592,102 @@ void add_authority(CLI::App& root, std::vector<Verb>& verbs) {
     }
 }
 
+Verb add_completion(CLI::App& root) {
+    auto* app = root.add_subcommand("completion", "Prints a script that completes command lines");
+    const auto arguments = std::make_shared<CompletionArguments>();
+    app->add_option("SHELL", arguments->shell, "Shell that the script is for")
+        ->check(CLI::IsMember(std::vector<std::string>{"bash", "zsh"}))
+        ->required();
+    return {app, as_they_are(arguments)};
+}
+
+constexpr std::string_view kNitroCli = "nitro-cli";
+
 bool called_as_nitro_cli(std::string_view program) {
-    return program.substr(program.rfind('/') + 1) == "nitro-cli";
+    return program.substr(program.rfind('/') + 1) == kNitroCli;
 }
 
-UsageEnd usage_error(const std::string& sentence) {
-    return {kUsageStatus, {}, "error: " + sentence + "\n\nFor more information, try '--help'.\n"};
+// CommandLine: all of it.
+struct CommandLine {
+    CLI::App app;
+    std::vector<Verb> verbs;
+
+    CommandLine(const std::string& name, std::string_view acceleration);
+    [[nodiscard]] command_line::Command description() const;
+};
+
+CommandLine::CommandLine(const std::string& name, std::string_view acceleration)
+    : app("CLI for enclave lifetime management", name) {
+    // nitro-cli's own first, in its order.
+    verbs = {
+        add_run_enclave(app, acceleration),
+        add_terminate_enclave(app),
+        add_build_enclave(app),
+        add_describe_eif(app),
+        add_describe_enclaves(app),
+        add_console(app),
+        add_pcr(app),
+        add_explain(app),
+        add_sign_eif(app),
+        add_validate_eif(app),
+        add_verify(app),
+        add_doctor(app),
+        add_ps(app),
+        add_logs(app),
+        add_completion(app),
+    };
+    auto* vsock = app.add_subcommand("vsock", "Talks to enclaves over vsock");
+    verbs.push_back(add_vsock_connect(*vsock));
+    verbs.push_back(add_vsock_listen(*vsock));
+    add_authority(app, verbs);
 }
 
-UsageEnd end_of(CLI::App& root, const CLI::ParseError& error) {
-    std::ostringstream out;
-    std::ostringstream ignored;
-    if (root.exit(error, out, ignored) == 0) {
-        return {0, out.str(), {}};
+command_line::Command CommandLine::description() const {
+    std::vector<command_line::Unless> unless;
+    for (const Verb& verb : verbs) {
+        unless.insert(unless.end(), verb.unless.begin(), verb.unless.end());
     }
-    return usage_error(error.what());
+    auto command = command_line::describe(app, unless);
+    const std::string title = command.name == kNitroCli ? "Nitro CLI" : command.name;
+    command.version = title + " " + CASEMATE_VERSION;
+    return command;
 }
 
-// run_parser is the one place where CLI11's exceptions end.
-std::optional<UsageEnd> run_parser(CLI::App& root, const std::vector<std::string>& arguments) {
-    try {
-        // CLI11 takes the arguments last first.
-        root.parse(std::vector<std::string>(arguments.rbegin(), std::prev(arguments.rend())));
-    } catch (const CLI::ParseError& error) {
-        return end_of(root, error);
+std::string name_for(const std::vector<std::string>& arguments) {
+    const bool nitro = !arguments.empty() && called_as_nitro_cli(arguments[0]);
+    return std::string(nitro ? kNitroCli : "casemate");
+}
+
+Parsed outcome_of(const Verb& verb) {
+    Outcome outcome = verb.read();
+    if (auto* error = std::get_if<CommandError>(&outcome)) {
+        return std::move(*error);
     }
-    return std::nullopt;
+    return std::move(*std::get_if<Invocation>(&outcome));
 }
 
 }  // namespace
 
 Parsed parse(const std::vector<std::string>& arguments, std::string_view acceleration) {
-    const bool nitro = !arguments.empty() && called_as_nitro_cli(arguments[0]);
-    const std::string title = nitro ? "Nitro CLI" : "casemate";
-    CLI::App root("CLI for enclave lifetime management", nitro ? "nitro-cli" : "casemate");
-    root.set_version_flag("-V,--version", title + " " + CASEMATE_VERSION);
-    root.require_subcommand(1);
-    std::vector<Verb> verbs = {
-        add_build_enclave(root),
-        add_run_enclave(root, acceleration),
-        add_describe_enclaves(root),
-        add_console(root),
-        add_terminate_enclave(root),
-        add_describe_eif(root),
-        add_validate_eif(root),
-        add_pcr(root),
-        add_sign_eif(root),
-        add_explain(root),
-        add_verify(root),
-        add_doctor(root),
-        add_ps(root),
-        add_logs(root),
-    };
-    auto* vsock = root.add_subcommand("vsock", "Talks to enclaves over vsock");
-    vsock->require_subcommand(1);
-    verbs.push_back(add_vsock_connect(*vsock));
-    verbs.push_back(add_vsock_listen(*vsock));
-    add_authority(root, verbs);
-    if (arguments.size() < 2) {
-        return UsageEnd{0, root.help(), {}};
+    CommandLine line(name_for(arguments), acceleration);
+    const auto description = line.description();
+    const auto rest = arguments.begin() + (arguments.empty() ? 0 : 1);
+    auto judged = command_line::judge(description, std::vector<std::string>(rest, arguments.end()));
+    if (auto* end = std::get_if<UsageEnd>(&judged)) {
+        return std::move(*end);
     }
-    const std::string& first = arguments[1];
-    const auto called = [&](const CLI::App* app) { return app->get_name() == first; };
-    if (first.substr(0, 1) != "-" && root.get_subcommands(called).empty()) {
-        return usage_error("unrecognized subcommand '" + first + "'");
-    }
-    if (auto end = run_parser(root, arguments)) {
+    const auto& accepted = *std::get_if<command_line::Accepted>(&judged);
+    auto chosen = command_line::choose(line.app, description, accepted.path);
+    if (auto end = command_line::apply(*chosen.app, *chosen.command, accepted.given)) {
         return *std::move(end);
     }
-    for (const Verb& verb : verbs) {
-        if (verb.app->parsed()) {
-            Outcome outcome = verb.read();
-            if (auto* error = std::get_if<CommandError>(&outcome)) {
-                return std::move(*error);
-            }
-            return std::move(*std::get_if<Invocation>(&outcome));
-        }
-    }
-    return UsageEnd{kUsageStatus, {}, root.help()};
+    const auto verb = std::find_if(line.verbs.begin(), line.verbs.end(),
+                                   [&](const Verb& each) { return each.app == chosen.app; });
+    return outcome_of(*verb);
+}
+
+command_line::Command describe_command_line(std::string_view program) {
+    return CommandLine(std::string(program), {}).description();
 }
 
 }  // namespace casemate::cli

@@ -13,6 +13,7 @@
 
 #include "attestation/policy.hpp"
 #include "cli/error_codes.hpp"
+#include "command_line/usage.hpp"
 
 namespace casemate::cli {
 
@@ -54,6 +55,8 @@ struct TerminateEnclaveArguments {
 
 struct DescribeEnclavesArguments {
     bool metadata = false;
+    // table: for people, instead of nitro-cli's JSON.
+    bool table = false;
 };
 
 struct ConsoleArguments {
@@ -87,6 +90,8 @@ struct BuildEnclaveArguments {
 
 struct DescribeEifArguments {
     std::string eif_path;
+    // table: for people, instead of nitro-cli's JSON.
+    bool table = false;
 };
 
 struct ValidateEifArguments {
@@ -180,20 +185,19 @@ struct AuthorityArguments {
     bool root = false;
 };
 
+struct CompletionArguments {
+    // shell: bash or zsh.
+    std::string shell;
+};
+
 using Invocation =
     std::variant<RunEnclaveArguments, TerminateEnclaveArguments, DescribeEnclavesArguments,
                  ConsoleArguments, BuildEnclaveArguments, DescribeEifArguments,
                  ValidateEifArguments, PcrArguments, SignEifArguments, ExplainArguments,
                  DoctorArguments, LogsArguments, PsArguments, VsockConnectArguments,
-                 VsockListenArguments, VerifyArguments, AuthorityArguments>;
+                 VsockListenArguments, VerifyArguments, AuthorityArguments, CompletionArguments>;
 
-// UsageEnd: there is nothing to run. Help and version go to standard output with status 0, usage
-// errors to standard error with status 2.
-struct UsageEnd {
-    int status = 0;
-    std::string standard_output;
-    std::string standard_error;
-};
+using UsageEnd = command_line::End;
 
 using Parsed = std::variant<Invocation, UsageEnd, CommandError>;
 
@@ -202,5 +206,8 @@ using Parsed = std::variant<Invocation, UsageEnd, CommandError>;
 // what CASEMATE_ACCEL says, for where --accel says nothing; empty means automatic.
 [[nodiscard]] Parsed parse(const std::vector<std::string>& arguments,
                            std::string_view acceleration = {});
+
+// describe_command_line gives all of it as data; program: "casemate" or "nitro-cli".
+[[nodiscard]] command_line::Command describe_command_line(std::string_view program);
 
 }  // namespace casemate::cli

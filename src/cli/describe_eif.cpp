@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/fd.hpp"
+#include "cli/json_table.hpp"
 #include "cli/measurements_json.hpp"
 #include "cli/verbs.hpp"
 #include "crypto/certificate.hpp"
@@ -79,7 +80,7 @@ int describe_eif(const DescribeEifArguments& arguments, Output& output) {
         return output.fail(ErrorCode::eif_parsing,
                            arguments.eif_path + ": " + json.error().message());
     }
-    return output.result(*json);
+    return arguments.table ? output.text(json_table(*json)) : output.result(*json);
 }
 
 }  // namespace casemate::cli

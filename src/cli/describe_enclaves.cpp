@@ -5,6 +5,9 @@
 namespace casemate::cli {
 
 int describe_enclaves(const DescribeEnclavesArguments& arguments, Output& output) {
+    if (arguments.table) {
+        return ps({}, output);
+    }
     output.set_action("Describe Enclaves");
     const auto paths = enclave::find_paths();
     if (!paths) {

@@ -23,6 +23,7 @@ struct Runner {
         return describe_enclaves(a, output);
     }
     int operator()(const ConsoleArguments& a) const { return console(a, output); }
+    int operator()(const CompletionArguments& a) const { return completion(a, output); }
     int operator()(const DoctorArguments& a) const { return doctor(a, output); }
     int operator()(const LogsArguments& a) const { return logs(a, output); }
     int operator()(const PsArguments& a) const { return ps(a, output); }

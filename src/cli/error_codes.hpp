@@ -78,7 +78,7 @@ enum class ErrorCode : std::uint8_t {
 struct ErrorText {
     // name: "Insufficient CPUs available".
     std::string_view name;
-    // help: when it happens and what to do about it, in a sentence or two.
+    // help: what it means, when it happens here and what to do about it.
     std::string_view help;
 };
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace casemate::cli {
 namespace {
 
@@ -17,6 +19,20 @@ TEST(ErrorCodesTest, EachHasALabelTextAndStatus) {
     EXPECT_EQ(label(ErrorCode::invalid_argument), "E03");
     EXPECT_EQ(text_of(ErrorCode::eif_parsing).name, "EIF file parsing failure");
     EXPECT_EQ(text_of(ErrorCode::signing).name, "Signing failure");
+}
+
+// `explain` has something to say on each code, and on no two the same.
+TEST(ErrorCodesTest, EachHasAnExplanationOfItsOwn) {
+    std::set<std::string_view> names;
+    std::set<std::string_view> texts;
+    for (unsigned i = 0; i <= 60; ++i) {
+        const ErrorText& text = text_of(static_cast<ErrorCode>(i));
+        EXPECT_GE(text.help.size(), 90U) << i;
+        names.insert(text.name);
+        texts.insert(text.help);
+    }
+    EXPECT_EQ(names.size(), 61U);
+    EXPECT_EQ(texts.size(), 61U);
 }
 
 TEST(ErrorCodesTest, NoOtherLabels) {

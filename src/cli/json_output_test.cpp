@@ -1,5 +1,7 @@
 #include "cli/json_output.hpp"
 
+#include "cli/json_table.hpp"
+
 #include <gtest/gtest.h>
 
 namespace casemate::cli {
@@ -39,6 +41,28 @@ TEST(JsonOutputTest, ParseKeepsOrderAndNumbers) {
     EXPECT_EQ(json->compact(), text);
     EXPECT_FALSE(Json::parse("{").ok());
     EXPECT_FALSE(Json::parse("").ok());
+}
+
+TEST(JsonTableTest, ALineForEachValue) {
+    const auto json =
+        Json::parse(R"({"A": 4, "Long": {"B": "text", "C": {"D": true}}, "E": [1, 2], "F": {}})");
+    ASSERT_TRUE(json.ok());
+    EXPECT_EQ(json_table(*json),
+              "A         4\nLong.B    text\nLong.C.D  true\nE         [1,2]\nF         {}\n");
+}
+
+// An image's metadata says what its maker wants: it must not reach the terminal as commands.
+TEST(JsonTableTest, TextCannotSteerATerminal) {
+    Json json = Json::object();
+    json.add("a\x1b[2J", "b\nc\x1b]0;title\x07");
+    json.add("c",
+             "\xc2\x9b"
+             "31m");
+    json.add("d", "\xc3\xa4");
+    EXPECT_EQ(json_table(json),
+              "a\\x1b[2J  b\\x0ac\\x1b]0;title\\x07\n"
+              "c         \\xc2\\x9b31m\n"
+              "d         \xc3\xa4\n");
 }
 
 }  // namespace

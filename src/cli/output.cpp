@@ -188,6 +188,7 @@ int Output::fail(ErrorCode code, std::string_view sentence, SourceLine where) {
     if (text.back() != '.') {
         text += '.';
     }
+    settings_.log.write(LogLevel::error, text, where.file, where.line);
     const std::string trace = backtrace(action_, sentence, where);
     const std::string log = write_log(settings_.log_directory, text + "\n\n" + trace);
     err_ << text << "\n\nFor more details, please visit " << kHelpAddress << "#" << label(code)

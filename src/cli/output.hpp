@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/program_log.hpp"
 #include "base/result.hpp"
 #include "cli/error_codes.hpp"
 #include "cli/json_output.hpp"
@@ -23,6 +24,8 @@ struct OutputSettings {
     bool backtrace = false;
     // log_directory gets one file per error, if it exists; NITRO_CLI_LOGS_PATH.
     std::string log_directory;
+    // log gets a line for each error.
+    ProgramLog log{{}, {}, LogLevel::info};
 };
 
 // SourceLine: where in the source an error was reported. (clang 14 has no std::source_location.)

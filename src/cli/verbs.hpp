@@ -16,6 +16,7 @@ namespace casemate::cli {
 [[nodiscard]] int pcr(const PcrArguments& arguments, Output& output);
 [[nodiscard]] int sign_eif(const SignEifArguments& arguments, Output& output);
 [[nodiscard]] int explain(const ExplainArguments& arguments, Output& output);
+[[nodiscard]] int completion(const CompletionArguments& arguments, Output& output);
 [[nodiscard]] int doctor(const DoctorArguments& arguments, Output& output);
 [[nodiscard]] int logs(const LogsArguments& arguments, Output& output);
 [[nodiscard]] int ps(const PsArguments& arguments, Output& output);

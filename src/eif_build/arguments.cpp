@@ -4,13 +4,16 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <map>
-#include <sstream>
+
+#include "command_line/cli11.hpp"
+#include "command_line/completion.hpp"
 
 namespace casemate::eif_build {
 
 namespace {
 
-constexpr int kUsageStatus = 2;
+using command_line::expects;
+using command_line::Expects;
 
 const std::map<std::string, eif::Architecture> kArchitectures = {
     {"x86_64", eif::Architecture::x86_64}, {"aarch64", eif::Architecture::aarch64}};
@@ -21,30 +24,33 @@ const std::map<std::string, Algorithm> kAlgorithms = {
 template <class T>
 void add_choice(CLI::App& app, const char* name, T& value, const std::map<std::string, T>& choices,
                 const char* description) {
-    std::string all;
+    std::vector<std::string> all;
     for (const auto& [text, ignored] : choices) {
-        all += (all.empty() ? "" : ", ") + text;
+        all.push_back(text);
     }
     app.add_option_function<std::string>(
            name, [&value, &choices](const std::string& text) { value = choices.at(text); },
-           std::string(description) + ": " + all)
-        ->check([&choices, all](const std::string& text) {
-            return choices.contains(text) ? std::string() : "expected one of " + all;
-        });
+           description)
+        ->check(CLI::IsMember(all));
 }
 
 void add_parts(CLI::App& app, Arguments& arguments) {
-    app.add_option("--kernel", arguments.kernel,
-                   "Kernel: bzImage or ELF vmlinux for x86_64, Image for aarch64")
+    expects(app.add_option("--kernel", arguments.kernel,
+                           "Kernel: bzImage or ELF vmlinux for x86_64, Image for aarch64"),
+            Expects::file)
         ->required();
-    app.add_option("--kernel_config", arguments.kernel_config,
-                   "The kernel's configuration file, which says what kernel it is");
+    expects(app.add_option("--kernel_config", arguments.kernel_config,
+                           "The kernel's configuration file, which says what kernel it is"),
+            Expects::file);
     app.add_option("--cmdline", arguments.cmdline, "Command line of the kernel")->required();
-    app.add_option("--ramdisk", arguments.ramdisks,
-                   "Ramdisk, a cpio archive or a compressed one; may be given again")
+    expects(app.add_option("--ramdisk", arguments.ramdisks,
+                           "Ramdisk, a cpio archive or a compressed one; may be given again"),
+            Expects::file)
         ->required()
         ->allow_extra_args(false);
-    app.add_option("--output", arguments.output, "Enclave image file to write")->required();
+    expects(app.add_option("--output", arguments.output, "Enclave image file to write"),
+            Expects::file)
+        ->required();
     add_choice(app, "--arch", arguments.architecture, kArchitectures,
                "Architecture of the image, x86_64 where it is not given");
     add_choice(app, "--algo", arguments.algorithm, kAlgorithms,
@@ -56,8 +62,9 @@ void add_descriptions(CLI::App& app, Arguments& arguments) {
     app.add_option("--name", arguments.image_name,
                    "Name in the metadata; else the kernel's file name");
     app.add_option("--version", arguments.image_version, "Version in the metadata; else 1.0");
-    app.add_option("--metadata", arguments.metadata_file,
-                   "JSON file with metadata of your own, of at most 4096 bytes");
+    expects(app.add_option("--metadata", arguments.metadata_file,
+                           "JSON file with metadata of your own, of at most 4096 bytes"),
+            Expects::file);
     app.add_option("--build-time", arguments.build_time,
                    "Build time in the metadata; else SOURCE_DATE_EPOCH's, else now");
     app.add_option("--build-tool", arguments.build_tool, "Build tool in the metadata");
@@ -70,11 +77,15 @@ void add_descriptions(CLI::App& app, Arguments& arguments) {
 }
 
 void add_signer(CLI::App& app, Arguments& arguments) {
-    auto* certificate = app.add_option("--signing-certificate", arguments.signing_certificate,
-                                       "Certificate of the signer, in PEM");
-    auto* key = app.add_option("--private-key", arguments.private_key,
+    auto* certificate =
+        expects(app.add_option("--signing-certificate", arguments.signing_certificate,
+                               "Certificate of the signer, in PEM"),
+                Expects::file);
+    auto* key =
+        expects(app.add_option("--private-key", arguments.private_key,
                                "Key of the signer: a PEM file, the URI of a key in a token "
-                               "(pkcs11:...), or the ARN of a key in KMS (arn:aws:kms:...)");
+                               "(pkcs11:...), or the ARN of a key in KMS (arn:aws:kms:...)"),
+                Expects::file);
     certificate->needs(key);
     key->needs(certificate);
 }
@@ -87,19 +98,23 @@ std::variant<Arguments, UsageEnd> parse(const std::vector<std::string>& argument
     add_parts(app, read);
     add_descriptions(app, read);
     add_signer(app, read);
-    try {
-        // CLI11 takes the arguments last first.
-        app.parse(std::vector<std::string>(arguments.rbegin(), std::prev(arguments.rend())));
-    } catch (const CLI::ParseError& error) {
-        std::ostringstream out;
-        std::ostringstream ignored;
-        if (app.exit(error, out, ignored) == 0) {
-            return UsageEnd{0, out.str(), {}};
-        }
-        return UsageEnd{
-            kUsageStatus,
-            {},
-            std::string("error: ") + error.what() + "\n\nFor more information, try '--help'.\n"};
+    const auto description = command_line::describe(app);
+    const std::vector<std::string> words(arguments.begin() + (arguments.empty() ? 0 : 1),
+                                         arguments.end());
+    // Arguments without an option mean nothing else here.
+    if (words.size() == 2 && words[0] == "completion" && words[1] == "bash") {
+        return UsageEnd{0, command_line::bash_completion(description, {description.name}), {}};
+    }
+    if (words.size() == 2 && words[0] == "completion" && words[1] == "zsh") {
+        return UsageEnd{0, command_line::zsh_completion(description, {description.name}), {}};
+    }
+    auto judged = command_line::judge(description, words);
+    if (auto* end = std::get_if<command_line::End>(&judged)) {
+        return std::move(*end);
+    }
+    if (auto end = command_line::apply(app, description,
+                                       std::get_if<command_line::Accepted>(&judged)->given)) {
+        return *std::move(end);
     }
     return read;
 }

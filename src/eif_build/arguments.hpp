@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "command_line/usage.hpp"
 #include "eif/format.hpp"
 
 namespace casemate::eif_build {
@@ -38,13 +39,7 @@ struct Arguments {
     Algorithm algorithm = Algorithm::sha384;
 };
 
-// UsageEnd: there is nothing to build. Help goes to standard output with status 0, usage errors to
-// standard error with status 2.
-struct UsageEnd {
-    int status = 0;
-    std::string standard_output;
-    std::string standard_error;
-};
+using UsageEnd = command_line::End;
 
 // parse reads a command line; arguments[0] is the program's name.
 [[nodiscard]] std::variant<Arguments, UsageEnd> parse(const std::vector<std::string>& arguments);

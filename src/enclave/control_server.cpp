@@ -36,15 +36,11 @@ json::value parse_line(std::string_view line) {
 
 }  // namespace
 
-std::string control_request(const std::string& name, std::optional<std::uint64_t> seconds) {
-    json::object request{{"request", name}};
-    if (seconds) {
-        request["timeout"] = *seconds;
-    }
-    return json::serialize(request) + "\n";
+std::string control_request(const std::string& name) {
+    return json::serialize(json::object{{"request", name}}) + "\n";
 }
 
-Result<ControlRequest> parse_control_request(std::string_view line) {
+Result<std::string> parse_control_request(std::string_view line) {
     const json::value value = parse_line(line);
     const json::value* request =
         value.is_object() ? value.get_object().if_contains("request") : nullptr;
@@ -52,17 +48,7 @@ Result<ControlRequest> parse_control_request(std::string_view line) {
         return Error(EnclaveErrc::invalid_command,
                      "expected {\"request\": …} on one line, found something else");
     }
-    ControlRequest read{std::string(request->get_string()), {}};
-    if (const json::value* timeout = value.get_object().if_contains("timeout")) {
-        boost::system::error_code wrong;
-        read.seconds = timeout->is_number() ? timeout->to_number<std::uint64_t>(wrong) : 0;
-        if (!timeout->is_number() || wrong || *read.seconds > kMaxShutdownSeconds) {
-            return Error(EnclaveErrc::invalid_command, "expected a timeout of 0 to " +
-                                                           std::to_string(kMaxShutdownSeconds) +
-                                                           " seconds, found something else");
-        }
-    }
-    return read;
+    return std::string(request->get_string());
 }
 
 std::string control_error(const Error& error) {
@@ -168,19 +154,17 @@ void ControlServer::serve(Client& client) {
         refuse(client, request.error());
         return;
     }
-    if (request->name == "describe") {
+    if (*request == "describe") {
         answer(client, hooks_.describe());
         return;
     }
     serve_privileged(client, *request);
 }
 
-void ControlServer::serve_privileged(Client& client, const ControlRequest& request) {
-    const std::string& name = request.name;
-    if (name != "terminate" && name != "wait" && name != "console") {
-        refuse(client,
-               Error(EnclaveErrc::invalid_command,
-                     "expected describe, terminate, wait or console, found another request"));
+void ControlServer::serve_privileged(Client& client, const std::string& request) {
+    if (request != "terminate" && request != "console") {
+        refuse(client, Error(EnclaveErrc::invalid_command,
+                             "expected describe, terminate or console, found another request"));
         return;
     }
     if (client.foreign) {
@@ -188,12 +172,10 @@ void ControlServer::serve_privileged(Client& client, const ControlRequest& reque
                              "only the user who started the enclave, and root, may do that"));
         return;
     }
-    if (name != "console") {
+    if (request == "terminate") {
         loop_->cancel(client.timer);
         client.waits_for_end = true;
-        if (name == "terminate") {
-            hooks_.terminate(request.seconds);
-        }
+        hooks_.terminate();
         return;
     }
     const auto allowed = hooks_.console_allowed();

@@ -22,6 +22,7 @@ Result<> EnclaveLog::open(const std::string& path) {
 
 void EnclaveLog::say(const std::string& line) {
     file_.write(as_bytes(timestamp(now_ms()) + " " + line + "\n"));
+    shared_.write(LogLevel::info, line);
 }
 
 void EnclaveLog::forget_words() {

@@ -6,6 +6,7 @@
 #include "base/bytes.hpp"
 #include "base/event_loop.hpp"
 #include "base/fd.hpp"
+#include "base/program_log.hpp"
 #include "base/result.hpp"
 #include "enclave/console.hpp"
 
@@ -21,6 +22,8 @@ public:
     // open appends to the file, which becomes this process's standard error too: what libraries and
     // the runtime print belongs there.
     [[nodiscard]] Result<> open(const std::string& path);
+    // share has say write to the log of all programs, too, from now on.
+    void share(ProgramLog log) { shared_ = std::move(log); }
     // say writes one line with the time before it; without a file it is lost.
     void say(const std::string& line);
     // input is what the enclave's processes print to.
@@ -38,6 +41,7 @@ private:
     void take(ByteView bytes);
 
     CappedFile file_;
+    ProgramLog shared_{{}, {}, LogLevel::info};
     PipeReader pipe_;
     UniqueFd input_;
     // What has been printed of a line that has not ended.

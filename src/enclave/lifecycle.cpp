@@ -27,12 +27,8 @@ std::optional<std::string_view> after(std::string_view line, std::string_view pr
 }
 
 std::optional<InitLine> parse_line(std::string_view line) {
-    if (const auto version = after(line, "casemate-init ")) {
-        const auto number = whole_number(*version, 1, 2);
-        return number ? std::optional<InitLine>(InitHello{*number >= 2}) : std::nullopt;
-    }
-    if (line == "alive") {
-        return InitAlive{};
+    if (line == "casemate-init 1") {
+        return InitHello{};
     }
     if (const auto status = after(line, "exited status ")) {
         const auto number = whole_number(*status, 0, 255);
@@ -56,7 +52,6 @@ std::string signal_text(int signal) {
 
 struct Reported {
     End operator()(const InitHello&) const { return {}; }
-    End operator()(const InitAlive&) const { return {}; }
     End operator()(const InitExited& line) const {
         return {EndKind::exited,
                 "its program ended with exit status " + std::to_string(line.status),
@@ -96,38 +91,15 @@ End machine_end(const machine::Exited& exited) {
     return {EndKind::machine_failed, "the machine failed" + detail, {}, {}};
 }
 
-// A duration to the tenth of a second: "0.3 s".
-std::string seconds_text(std::chrono::milliseconds time) {
-    const auto tenths = time.count() / 100;
-    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
-}
-
-// What became of the program in the time that it was given.
-std::string time_text(const Evidence& evidence, const End& told) {
-    if (!evidence.allowed) {
-        return "";
-    }
-    const bool in_time = evidence.report_after && *evidence.report_after < *evidence.allowed;
-    if (!in_time && told.signal == SIGKILL) {
-        return ", as it did not end within " + seconds_text(*evidence.allowed);
-    }
-    return evidence.report_after ? " after " + seconds_text(*evidence.report_after) : "";
-}
-
 // The program's own status stands beside another reason too, when init reported it.
-End with_report(End end, const Evidence& evidence) {
-    if (!evidence.report) {
-        if (evidence.allowed) {
-            end.reason += "; the machine was stopped, as init did not end its program within " +
-                          seconds_text(*evidence.allowed);
+End with_report(End end, const std::optional<InitLine>& report) {
+    if (report) {
+        const End told = std::visit(Reported{}, *report);
+        end.exit_status = told.exit_status;
+        end.signal = told.signal;
+        if (told.exit_status || told.signal) {
+            end.reason += "; " + told.reason;
         }
-        return end;
-    }
-    const End told = std::visit(Reported{}, *evidence.report);
-    end.exit_status = told.exit_status;
-    end.signal = told.signal;
-    if (told.exit_status || told.signal) {
-        end.reason += "; " + told.reason + time_text(evidence, told);
     }
     return end;
 }
@@ -147,7 +119,7 @@ bool InitLines::accept(const InitLine& line) {
         return false;
     }
     greeted_ = true;
-    reported_ = !hello && !std::holds_alternative<InitAlive>(line);
+    reported_ = !hello;
     return true;
 }
 
@@ -200,11 +172,7 @@ End conclude(const Evidence& evidence) {
     }
     if (!evidence.terminated_by.empty()) {
         return with_report({EndKind::terminated, "terminated by " + evidence.terminated_by, {}, {}},
-                           evidence);
-    }
-    if (!evidence.unhealthy.empty()) {
-        return with_report({EndKind::unhealthy, "unhealthy: " + evidence.unhealthy, {}, {}},
-                           evidence);
+                           evidence.report);
     }
     for (const EndedProcess& process : evidence.processes) {
         if (!process.status.exit_code) {
@@ -212,7 +180,7 @@ End conclude(const Evidence& evidence) {
                                 process.name + " was killed by " + process.status.text(),
                                 {},
                                 {}},
-                               evidence);
+                               evidence.report);
         }
     }
     if (evidence.report) {

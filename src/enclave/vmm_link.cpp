@@ -58,7 +58,9 @@ std::vector<std::string> supervisor_environment(const Paths& paths) {
     for (char** entry = ::environ; *entry != nullptr; ++entry) {
         const std::string_view text(*entry);
         const bool place = text.starts_with("PATH=") || text.starts_with("HOME=") ||
-                           text.starts_with("XDG_") || text.starts_with("CASEMATE_");
+                           text.starts_with("XDG_") || text.starts_with("CASEMATE_") ||
+                           text.starts_with("NITRO_CLI_LOGS_PATH=") ||
+                           text.starts_with("RUST_LOG=");
         // The authority's keys may be a token's, whose module has a configuration of its own.
         const bool token = text.starts_with("PKCS11_") || text.starts_with("SOFTHSM2_CONF=");
         if (token || (place && !text.starts_with("CASEMATE_RUNTIME_DIR="))) {

@@ -74,7 +74,8 @@ struct Chosen {
 // put into control.
 [[nodiscard]] Result<NamedProcess> start_nsm(const Paths& paths, int log, UniqueFd& control);
 
-// supervisor_environment passes on what says where things are (PATH, HOME, XDG_…, CASEMATE_…), and
+// supervisor_environment passes on what says where things are (PATH, HOME, XDG_…, CASEMATE_…),
+// what decides about the log that all share (NITRO_CLI_LOGS_PATH, RUST_LOG), and
 // where tokens and their modules are (PKCS11_…, SOFTHSM2_CONF).
 [[nodiscard]] std::vector<std::string> supervisor_environment(const Paths& paths);
 

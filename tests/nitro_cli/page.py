@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-PREFIXES = ("nitro_cli.", "enclave.", "cli.", "linux.", "eif.", "eif_build.", "image.", "nsm.", "kms.")
+PREFIXES = ("nitro_cli.", "enclave.", "cli.", "linux.", "eif.", "eif_build.", "image.", "nsm.", "kms.", "base.")
 
 
 def known_tests(ctest, build):

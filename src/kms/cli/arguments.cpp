@@ -12,12 +12,17 @@
 #include <sstream>
 #include <utility>
 
+#include "command_line/cli11.hpp"
+#include "command_line/completion.hpp"
 #include "kms/cli/configuration.hpp"
 #include "kms/core/session.hpp"
 
 namespace casemate::kms::cli {
 
 namespace {
+
+using command_line::expects;
+using command_line::Expects;
 
 constexpr int kUsageStatus = 2;
 constexpr std::uint32_t kDay = 86400;
@@ -49,11 +54,14 @@ CLI::Option* one_each(CLI::Option* option) {
 }
 
 void add_store_options(CLI::App& app, DataArguments& out) {
-    app.add_option("--data", out.data, "Directory of the service: root keys, certificates, logs");
+    expects(app.add_option("--data", out.data,
+                           "Directory of the service: root keys, certificates, logs"),
+            Expects::folder);
     app.add_option("--store", out.store,
                    "postgresql:// URL, or another directory for the keys; none: in --data");
-    auto* passphrase = app.add_option("--passphrase-file", out.passphrase_file,
-                                      "File with the passphrase of the root keys")
+    auto* passphrase = expects(app.add_option("--passphrase-file", out.passphrase_file,
+                                              "File with the passphrase of the root keys"),
+                               Expects::file)
                            ->envname("CASEMATE_KMS_PASSPHRASE_FILE");
     app.add_option("--root-key-token", out.root_key_token,
                    "PKCS #11 URI of the token's key that protects the root keys")
@@ -70,9 +78,11 @@ std::shared_ptr<std::string> add_output_option(CLI::App& app) {
 
 void add_trust_options(CLI::App& app, std::vector<std::string>& roots,
                        std::vector<std::string>& isolation, bool& debug) {
-    one_each(app.add_option("--attestation-root", roots,
-                            "PEM file of roots that attestation documents may end in; none: this "
-                            "machine's authority; may be given again"));
+    one_each(expects(
+        app.add_option("--attestation-root", roots,
+                       "PEM file of roots that attestation documents may end in; none: this "
+                       "machine's authority; may be given again"),
+        Expects::file));
     one_each(app.add_option("--allow-isolation", isolation,
                             "software: accept enclaves of the software host too"))
         ->check(CLI::IsMember(std::set<std::string>{"software", "kvm", "nitro"}));
@@ -85,9 +95,11 @@ void add_listen_options(CLI::App& app, ServeArguments& out) {
                             "without; may be given again"));
     one_each(app.add_option("--metrics-listen", out.metrics_listen,
                             "Another address, for GET /metrics and /health only"));
-    auto* certificate =
-        app.add_option("--tls-certificate", out.tls_certificate, "Certificate chain in PEM");
-    auto* key = app.add_option("--tls-key", out.tls_key, "Its private key in PEM");
+    auto* certificate = expects(
+        app.add_option("--tls-certificate", out.tls_certificate, "Certificate chain in PEM"),
+        Expects::file);
+    auto* key =
+        expects(app.add_option("--tls-key", out.tls_key, "Its private key in PEM"), Expects::file);
     certificate->needs(key);
     key->needs(certificate);
     one_each(app.add_option("--tls-name", out.tls_names,
@@ -135,13 +147,16 @@ void add_serve(Root& root) {
                     "Seconds that an attestation document counts")
         ->check(CLI::Range(1U, kDay));
     add_limit_options(*app, *out);
-    app->add_option("--audit-directory", out->audit_directory,
-                    "Directory of the audit log; none: audit in --data");
+    expects(app->add_option("--audit-directory", out->audit_directory,
+                            "Directory of the audit log; none: audit in --data"),
+            Expects::folder);
     const auto sync = std::make_shared<std::string>("each-line");
     app->add_option("--audit-sync", *sync, "each-line: on the disk before the answer; each-second")
         ->check(CLI::IsMember(std::set<std::string>{"each-line", "each-second"}));
-    app->add_option("--access-log", out->access_log,
-                    "File for a line of JSON a request; none: no log; default: standard error");
+    expects(
+        app->add_option("--access-log", out->access_log,
+                        "File for a line of JSON a request; none: no log; default: standard error"),
+        Expects::file);
     app->add_option("--ready-fd", out->ready_fd,
                     "Descriptor that gets a line and is closed once the service listens")
         ->check(CLI::Range(0, 1 << 20));
@@ -156,7 +171,8 @@ void add_serve(Root& root) {
 }
 
 void add_policy_options(CLI::App& app, std::string& file, bool& none) {
-    auto* policy = app.add_option("--policy", file, "JSON file with the caller's own policy");
+    auto* policy = expects(
+        app.add_option("--policy", file, "JSON file with the caller's own policy"), Expects::file);
     app.add_flag("--no-policy", none, "No policy of its own: key policies alone decide")
         ->excludes(policy);
 }
@@ -184,8 +200,9 @@ void add_user_session(Root& root, CLI::App& user) {
     app->add_option("--duration", out->duration, "Seconds until the credentials end")
         ->check(CLI::Range(static_cast<std::uint32_t>(kMinSession.count()),
                            static_cast<std::uint32_t>(kMaxSession.count())));
-    app->add_option("--policy", out->policy,
-                    "JSON file with a policy that narrows what the session may do");
+    expects(app->add_option("--policy", out->policy,
+                            "JSON file with a policy that narrows what the session may do"),
+            Expects::file);
     using Format = UserSessionArguments::Format;
     app->add_option("--format", out->format,
                     "sts: JSON as STS answers; process: as credential_process of AWS's SDKs; env: "
@@ -277,9 +294,13 @@ void add_policy_explain(Root& root, CLI::App& policy) {
     const auto out = std::make_shared<ExplainOptions>();
     PolicyExplainArguments& to = out->out;
     auto* key = app->add_option("--key", to.key, "Key of the store: id, ARN or alias");
-    app->add_option("--key-policy", to.key_policy, "JSON file with a key's policy")->excludes(key);
+    expects(app->add_option("--key-policy", to.key_policy, "JSON file with a key's policy"),
+            Expects::file)
+        ->excludes(key);
     app->add_option("--caller", to.caller, "ARN, or the name of a caller of the store")->required();
-    app->add_option("--caller-policy", to.caller_policy, "JSON file with the caller's own policy");
+    expects(app->add_option("--caller-policy", to.caller_policy,
+                            "JSON file with the caller's own policy"),
+            Expects::file);
     app->add_option("--operation", to.operation, "Decrypt, CreateKey, …")->required();
     one_each(app->add_option("--context", out->context,
                              "Condition key and its value, NAME=VALUE; may be given again"))
@@ -288,8 +309,9 @@ void add_policy_explain(Root& root, CLI::App& policy) {
                              "Pair of the encryption context, NAME=VALUE; may be given again"))
         ->check(check_pair);
     app->add_option("--source-address", to.source_address, "Address that the request comes from");
-    auto* document = app->add_option("--attestation-document", to.document,
-                                     "File with the Recipient's attestation document");
+    auto* document = expects(app->add_option("--attestation-document", to.document,
+                                             "File with the Recipient's attestation document"),
+                             Expects::file);
     one_each(app->add_option("--pcr", out->pcrs,
                              "Register that the Recipient's document is taken to have, N=HEX"))
         ->check(check_pcr)
@@ -307,7 +329,7 @@ void add_policy(Root& root) {
     add_policy_explain(root, *policy);
     auto* app = policy->add_subcommand("check", "Tells whether a policy is well-formed");
     const auto out = std::make_shared<PolicyCheckArguments>();
-    app->add_option("FILE", out->file, "JSON file")->required();
+    expects(app->add_option("FILE", out->file, "JSON file"), Expects::file)->required();
     app->add_flag("--identity", out->identity, "A caller's own policy, not a key's");
     root.commands.push_back({app, [out]() -> Invocation { return *out; }, nullptr});
 }
@@ -342,7 +364,9 @@ void add_root_key(Root& root) {
     const auto out = std::make_shared<RootKeyProtectArguments>();
     auto* how = protect->add_option_group("how", "By what they are protected from now on");
     how->add_flag("--new-passphrase", out->new_passphrase, "A passphrase, which is asked for");
-    how->add_option("--new-passphrase-file", out->new_passphrase_file, "A passphrase in a file");
+    expects(how->add_option("--new-passphrase-file", out->new_passphrase_file,
+                            "A passphrase in a file"),
+            Expects::file);
     how->add_option("--new-token", out->new_token, "A token's key, by its PKCS #11 URI");
     how->add_flag("--none", out->none, "Nothing but the file's mode");
     how->require_option(1);
@@ -361,9 +385,10 @@ void add_audit(Root& root) {
         auto* app = audit->add_subcommand(name, description);
         const auto out = std::make_shared<AuditArguments>();
         out->action = action;
-        app->add_option("--data", out->data, "Directory of the service");
-        app->add_option("--audit-directory", out->directory,
-                        "Directory of the log; none: audit in --data");
+        expects(app->add_option("--data", out->data, "Directory of the service"), Expects::folder);
+        expects(app->add_option("--audit-directory", out->directory,
+                                "Directory of the log; none: audit in --data"),
+                Expects::folder);
         if (action == AuditArguments::Action::verify) {
             app->add_option("--head", out->expected,
                             "SEQUENCE:HASH, a head that was kept: the log must go on from it");
@@ -385,9 +410,10 @@ void add_backup(Root& root) {
         auto* app = root.app.add_subcommand(name, description);
         const auto out = std::make_shared<BackupArguments>();
         out->restore = restore;
-        app->add_option("FILE", out->file, "The backup")->required();
-        app->add_option("--backup-passphrase-file", out->backup_passphrase_file,
-                        "File with the backup's own passphrase; none: it is asked for");
+        expects(app->add_option("FILE", out->file, "The backup"), Expects::file)->required();
+        expects(app->add_option("--backup-passphrase-file", out->backup_passphrase_file,
+                                "File with the backup's own passphrase; none: it is asked for"),
+                Expects::file);
         add_store_options(*app, out->data);
         root.commands.push_back({app, [out]() -> Invocation { return *out; }, &out->data.data});
     }
@@ -397,7 +423,7 @@ void add_others(Root& root) {
     auto* ca = root.app.add_subcommand("export-ca",
                                        "Prints the certificate that clients have to trust, in PEM");
     const auto exported = std::make_shared<ExportCaArguments>();
-    ca->add_option("--data", exported->data, "Directory of the service");
+    expects(ca->add_option("--data", exported->data, "Directory of the service"), Expects::folder);
     root.commands.push_back(
         {ca, [exported]() -> Invocation { return *exported; }, &exported->data});
     auto* status = root.app.add_subcommand("status", "Tells what a service's directory holds");
@@ -410,6 +436,14 @@ void add_others(Root& root) {
                                  return *out;
                              },
                              &out->data.data});
+    auto* completion =
+        root.app.add_subcommand("completion", "Prints a script that completes command lines");
+    const auto completed = std::make_shared<CompletionArguments>();
+    completion->add_option("SHELL", completed->shell, "Shell that the script is for")
+        ->check(CLI::IsMember(std::set<std::string>{"bash", "zsh"}))
+        ->required();
+    root.commands.push_back(
+        {completion, [completed]() -> Invocation { return *completed; }, nullptr});
 }
 
 std::unique_ptr<Root> make_root() {
@@ -417,9 +451,11 @@ std::unique_ptr<Root> make_root() {
     root->app.set_version_flag("-V,--version", std::string("casemate-kms ") + CASEMATE_VERSION);
     root->app.require_subcommand(1);
     root->app.fallthrough();
-    root->app.add_option("--config", root->configuration,
-                         "YAML file whose keys are the names of serve's options; none: kms.yaml in "
-                         "CASEMATE_CONFIG_DIR, else in /etc/casemate, if it is there");
+    expects(root->app.add_option(
+                "--config", root->configuration,
+                "YAML file whose keys are the names of serve's options; none: kms.yaml in "
+                "CASEMATE_CONFIG_DIR, else in /etc/casemate, if it is there"),
+            Expects::file);
     add_serve(*root);
     add_user(*root);
     add_others(*root);
@@ -432,6 +468,35 @@ std::unique_ptr<Root> make_root() {
         "denied, a policy that is refused); 2 wrong command line or configuration; 3 something "
         "failed.");
     return root;
+}
+
+command_line::Command description_of(const Root& root) {
+    auto description = command_line::describe(root.app);
+    description.version = std::string("casemate-kms ") + CASEMATE_VERSION;
+    return description;
+}
+
+// help_for shows the help that a command line asks for, where it does.
+std::optional<UsageEnd> help_for(const Root& root, const std::vector<std::string>& arguments) {
+    std::vector<std::string> words;
+    for (auto word = std::next(arguments.begin()); word != arguments.end(); ++word) {
+        if (*word == "-h" || *word == "--help") {
+            words.push_back(*word);
+            break;
+        }
+        if (word->substr(0, 1) != "-") {
+            words.push_back(*word);
+        }
+    }
+    if (words.empty() || words.back().substr(0, 1) != "-") {
+        return std::nullopt;
+    }
+    auto judged = command_line::judge(description_of(root), words);
+    auto* end = std::get_if<command_line::End>(&judged);
+    if (end == nullptr || end->status != 0) {
+        return std::nullopt;
+    }
+    return UsageEnd{0, std::move(end->standard_output), {}};
 }
 
 // run_parser is the one place where CLI11's exceptions end.
@@ -523,6 +588,9 @@ std::variant<Invocation, UsageEnd> parse(const std::vector<std::string>& argumen
     if (arguments.size() < 2) {
         return UsageEnd{0, root->app.help(), {}};
     }
+    if (auto end = help_for(*root, arguments)) {
+        return *std::move(end);
+    }
     if (auto end = run_parser(*root, arguments)) {
         return *std::move(end);
     }
@@ -547,6 +615,12 @@ std::variant<Invocation, UsageEnd> parse(const std::vector<std::string>& argumen
         return *std::move(end);
     }
     return finish(*again);
+}
+
+std::string completion_script(const std::string& shell) {
+    const auto description = description_of(*make_root());
+    return shell == "zsh" ? command_line::zsh_completion(description, {description.name})
+                          : command_line::bash_completion(description, {description.name});
 }
 
 }  // namespace casemate::kms::cli

@@ -178,11 +178,17 @@ struct StatusArguments {
     bool json = false;
 };
 
+struct CompletionArguments {
+    // shell: bash or zsh.
+    std::string shell;
+};
+
 using Invocation =
     std::variant<ServeArguments, UserAddArguments, UserListArguments, UserRemoveArguments,
                  UserPolicyArguments, UserSessionArguments, ExportCaArguments, PolicyCheckArguments,
                  PolicyExplainArguments, RootKeyStatusArguments, RootKeyRotateArguments,
-                 RootKeyProtectArguments, AuditArguments, BackupArguments, StatusArguments>;
+                 RootKeyProtectArguments, AuditArguments, BackupArguments, StatusArguments,
+                 CompletionArguments>;
 
 // UsageEnd: there is nothing to run. Help and version go to standard output with status 0, errors
 // to standard error with status 2.
@@ -196,5 +202,8 @@ struct UsageEnd {
 // taken from a configuration file: --config FILE, else places.configuration where that is there.
 [[nodiscard]] std::variant<Invocation, UsageEnd> parse(const std::vector<std::string>& arguments,
                                                        const Places& places);
+
+// completion_script completes command lines in a shell, bash or zsh.
+[[nodiscard]] std::string completion_script(const std::string& shell);
 
 }  // namespace casemate::kms::cli

@@ -32,6 +32,9 @@ struct Runner {
     }
     int operator()(const AuditArguments& of) const { return audit(of, console); }
     int operator()(const BackupArguments& of) const { return backup_or_restore(of, console); }
+    int operator()(const CompletionArguments& of) const {
+        return console.text(completion_script(of.shell));
+    }
     int operator()(const StatusArguments& of) const { return status(of, console); }
 };
 

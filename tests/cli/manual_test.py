@@ -1,0 +1,83 @@
+"""Manual pages: each program has one, mandoc finds nothing to say against them, and they tell of the
+options that the programs have, all of them and no others."""
+
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+import harness
+
+PAGES = harness.BINARY_DIR / "share/man"
+# Told by every command.
+EVERYWHERE = {"--help", "--version"}
+
+
+def help_of(program, *words):
+    return subprocess.run([harness.BINARY_DIR / "bin" / program, *words, "--help"], text=True,
+                          capture_output=True, timeout=harness.SECONDS).stdout
+
+
+def listed(text, title):
+    part = re.search(rf"^{title}:\n((?:  .*\n)+)", text, re.MULTILINE)
+    return part.group(1) if part else ""
+
+
+def all_options(program, *words):
+    """The long options of a command and of all of its commands."""
+    text = help_of(program, *words)
+    found = set(re.findall(r"^ {2,6}(?:-\w, )?(--[a-z0-9_-]+)", listed(text, "Options"), re.MULTILINE))
+    for name in re.findall(r"^  ([a-z-]+) ", listed(text, "Commands"), re.MULTILINE):
+        if name != "help":
+            found |= all_options(program, *words, name)
+    return found
+
+
+def told(page):
+    text = (PAGES / page).read_text().replace("\\-", "-")
+    return {"-" + name.rstrip("-") for name in re.findall(r"Fl (-[a-z0-9_-]+)", text)}
+
+
+class Manual(unittest.TestCase):
+    def setUp(self):
+        if shutil.which("mandoc") is None or not PAGES.exists():
+            print("SKIPPED: expected mandoc and build/share/man (target manual), found not both")
+            self.skipTest("expected mandoc and build/share/man, found not both")
+
+    def test_mandoc_has_nothing_to_say(self):
+        pages = sorted(PAGES.glob("man*/*"))
+        self.assertGreater(len(pages), 9)
+        for page in pages:
+            with self.subTest(page=page.name):
+                # References are looked up among what is installed.
+                result = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], cwd=PAGES,
+                                        text=True, capture_output=True)
+                self.assertEqual((result.returncode, result.stdout), (0, ""))
+                shown = subprocess.run(["mandoc", "-T", "utf8", page], cwd=PAGES, text=True,
+                                       capture_output=True).stdout
+                self.assertIn("NAME", shown)
+                self.assertNotIn("@", re.sub(r"\S+@\S+", "", shown))
+
+    def test_each_program_has_a_page(self):
+        names = {page.name.rsplit(".", 1)[0] for page in PAGES.glob("man*/*")}
+        for program in os.listdir(harness.BINARY_DIR / "bin"):
+            with self.subTest(program=program):
+                self.assertIn(program, names)
+        self.assertIn("casemate-init", names)
+
+    def test_options_are_the_programs(self):
+        for program, least in (("casemate", 30), ("casemate-kms", 30), ("eif_build", 15)):
+            with self.subTest(program=program):
+                options = all_options(program)
+                self.assertGreater(len(options), least)
+                self.assertEqual(told(f"man1/{program}.1") - EVERYWHERE, options - EVERYWHERE)
+
+    def test_options_of_the_tools_for_enclaves(self):
+        text = help_of("nsm-cli")
+        self.assertEqual(told("man1/nsm-cli.1"), set(re.findall(r"--[a-z-]+", text)) - EVERYWHERE)
+        options = set()
+        for name in re.findall(r"^    ([a-z]+): ", help_of("kmstool_enclave_cli"), re.MULTILINE):
+            options |= set(re.findall(r"^ +(--[a-z-]+)", help_of("kmstool_enclave_cli", name), re.MULTILINE))
+        self.assertGreater(len(options), 15)
+        self.assertEqual(told("man1/kmstool_enclave_cli.1") - EVERYWHERE, options - EVERYWHERE)
