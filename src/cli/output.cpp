@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <cmath>
 #include <ctime>
 #include <filesystem>
 #include <ostream>
@@ -87,7 +88,7 @@ std::size_t columns_of(int terminal) {
 }
 
 std::string time_text(double seconds) {
-    const auto whole = static_cast<std::uint64_t>(seconds + 0.5);
+    const auto whole = static_cast<std::uint64_t>(std::lround(seconds));
     const std::string rest = std::to_string(100 + whole % 60).substr(1);
     return whole >= 3600 ? std::to_string(whole / 3600) + ":" +
                                std::to_string(100 + whole / 60 % 60).substr(1) + ":" + rest
@@ -103,9 +104,9 @@ struct Amount {
 // progress_line fits into the columns, the last one kept free: some terminals go on to the next
 // line with it. The bar goes first, then the end of the line.
 std::string progress_line(const std::string& step, const Amount& amount, std::size_t columns) {
-    const double part = amount.total == 0 ? 1
-                                          : static_cast<double>(amount.done) /
-                                                static_cast<double>(amount.total);
+    const double part = amount.total == 0
+                            ? 1
+                            : static_cast<double>(amount.done) / static_cast<double>(amount.total);
     const std::string percent = std::to_string(static_cast<int>(part * 100)) + "%";
     std::string behind = std::string(percent.size() < 4 ? 4 - percent.size() : 0, ' ') + percent +
                          "  " + std::to_string(amount.done >> 20U) + " of " +
@@ -171,8 +172,8 @@ void Output::progress(std::string_view step, std::uint64_t done, std::uint64_t t
         return;
     }
     const std::chrono::duration<double> so_far = now - step_began_;
-    std::string line =
-        progress_line(step_, {std::min(done, total), total, so_far.count()}, columns_of(settings_.terminal));
+    std::string line = progress_line(step_, {std::min(done, total), total, so_far.count()},
+                                     columns_of(settings_.terminal));
     if (line != shown_) {
         clear_progress();
         err_ << line << std::flush;
