@@ -44,6 +44,15 @@ void StreamBroker::guest_can_be_reached() {
     watch_listener();
 }
 
+void StreamBroker::guest_is_gone() {
+    // Another guest's requests have the same numbers.
+    *alive_ = false;
+    alive_ = std::make_shared<bool>(true);
+    retrying_ = 0;
+    reachable_ = false;
+    watch_listener();
+}
+
 void StreamBroker::watch_listener() {
     const bool open = reachable_ && greetings_.size() < kMaxGreetings;
     if (listener_.valid()) {

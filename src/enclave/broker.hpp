@@ -56,6 +56,8 @@ public:
     // guest_can_be_reached: parent programs are told apart from before it runs; before it runs they
     // wait in the listening socket's queue.
     void guest_can_be_reached();
+    // guest_is_gone: parent programs wait again, and its requests are answered no more.
+    void guest_is_gone();
 
 private:
     struct Greeting {

@@ -63,9 +63,12 @@ public:
         static_cast<void>(loop_.add(fd, EPOLLIN, [this, fd](std::uint32_t) { receive(fd); }));
     }
 
-    [[nodiscard]] std::vector<Answer> wait(std::chrono::milliseconds at_most) {
+    // Nothing is for ever.
+    [[nodiscard]] std::vector<Answer> wait(std::optional<std::chrono::milliseconds> at_most) {
         if (!open_.empty()) {
-            loop_.after(at_most, [this] { loop_.stop(); });
+            if (at_most) {
+                loop_.after(*at_most, [this] { loop_.stop(); });
+            }
             static_cast<void>(loop_.run());
         }
         for (const auto& [fd, conversation] : open_) {
@@ -116,7 +119,8 @@ private:
 };
 
 std::vector<Answer> ask(const Paths& paths, const std::vector<std::string>& ids,
-                        const std::string& request, std::chrono::milliseconds at_most) {
+                        const std::string& request,
+                        std::optional<std::chrono::milliseconds> at_most) {
     auto loop = EventLoop::create();
     if (!loop) {
         std::vector<Answer> answers;
@@ -128,7 +132,7 @@ std::vector<Answer> ask(const Paths& paths, const std::vector<std::string>& ids,
     }
     Conversations conversations(std::move(*loop));
     for (const std::string& id : ids) {
-        conversations.begin(paths, id, control_request(request));
+        conversations.begin(paths, id, request);
     }
     std::vector<Answer> answers = conversations.wait(at_most);
     std::vector<Answer> ordered;
@@ -288,7 +292,8 @@ Result<> check_readable(const Paths& paths) {
 
 std::vector<Answer> describe_all(const Paths& paths) {
     Registry registry(paths);
-    std::vector<Answer> answers = ask(paths, registry.living(), "describe", kDescribeTime);
+    std::vector<Answer> answers =
+        ask(paths, registry.living(), control_request("describe"), kDescribeTime);
     const auto silent = [](const Answer& answer) { return !answer.record.ok(); };
     if (std::any_of(answers.begin(), answers.end(), silent)) {
         // One that ended between the list and the question is not a failure.
@@ -304,12 +309,37 @@ std::vector<Answer> describe_all(const Paths& paths) {
     return answers;
 }
 
-std::vector<Answer> terminate(const Paths& paths, const std::vector<std::string>& ids) {
-    return ask(paths, ids, "terminate", kTerminateTime);
+std::vector<Answer> terminate(const Paths& paths, const std::vector<std::string>& ids,
+                              std::optional<std::uint64_t> seconds) {
+    std::chrono::milliseconds longest = std::chrono::seconds(seconds.value_or(0));
+    for (const std::string& id : ids) {
+        const auto record = Registry(paths).read_living(id);
+        if (!seconds && record) {
+            // A record says what it likes: a day is the most that a supervisor gives.
+            constexpr std::uint64_t kMost = kMaxShutdownSeconds * 1000;
+            longest = std::max(longest, std::chrono::milliseconds(
+                                            std::min<std::uint64_t>(record->shutdown_ms, kMost)));
+        }
+    }
+    return ask(paths, ids, control_request("terminate", seconds), longest + kTerminateTime);
+}
+
+Result<EnclaveRecord> wait_for_end(const Paths& paths, const std::string& id) {
+    auto answer = std::move(ask(paths, {id}, control_request("wait"), std::nullopt).front().record);
+    if (answer || answer.error().is(EnclaveErrc::not_permitted)) {
+        return answer;
+    }
+    // It ended before it was asked, or its supervisor was killed: the registry knows.
+    for (EnclaveRecord& record : Registry(paths).histories()) {
+        if (record.id == id && record.end) {
+            return std::move(record);
+        }
+    }
+    return answer;
 }
 
 Result<EnclaveRecord> describe(const Paths& paths, const std::string& id) {
-    return std::move(ask(paths, {id}, "describe", kDescribeTime).front().record);
+    return std::move(ask(paths, {id}, control_request("describe"), kDescribeTime).front().record);
 }
 
 Result<std::string> find_by_name(const Paths& paths, const std::string& name) {

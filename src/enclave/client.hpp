@@ -18,7 +18,7 @@ namespace casemate::enclave {
 
 // How long a supervisor has to describe its enclave.
 inline constexpr std::chrono::seconds kDescribeTime{3};
-// How long it has to end it, with the program's own time and the settling in it.
+// How long it has to end it beyond the program's own time.
 inline constexpr std::chrono::seconds kTerminateTime{20};
 
 // Answer: what one supervisor said, or why it said nothing.
@@ -35,10 +35,14 @@ struct Answer {
 // An enclave that ended meanwhile is left out.
 [[nodiscard]] std::vector<Answer> describe_all(const Paths& paths);
 
-// terminate ends the enclaves with these ids at once and waits for their ends. Errors by enclave:
+// terminate ends the enclaves with these ids side by side and waits for their ends. seconds is how
+// long their programs have for it; nothing: what run-enclave said. Errors by enclave:
 // EnclaveErrc::socket when there is no such enclave, not_permitted when it is another user's.
-[[nodiscard]] std::vector<Answer> terminate(const Paths& paths,
-                                            const std::vector<std::string>& ids);
+[[nodiscard]] std::vector<Answer> terminate(const Paths& paths, const std::vector<std::string>& ids,
+                                            std::optional<std::uint64_t> seconds = std::nullopt);
+
+// wait_for_end waits until the enclave has ended, however long that takes. Errors: as terminate.
+[[nodiscard]] Result<EnclaveRecord> wait_for_end(const Paths& paths, const std::string& id);
 
 // describe asks one enclave. EnclaveErrc::socket when there is no such enclave.
 [[nodiscard]] Result<EnclaveRecord> describe(const Paths& paths, const std::string& id);

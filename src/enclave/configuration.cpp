@@ -61,6 +61,49 @@ json::object paths_object(const Paths& paths) {
             {"kvm_device", paths.kvm_device}};
 }
 
+json::object health_object(const HealthSettings& health) {
+    return {{"silence_ms", health.silence_ms},
+            {"port", health.port},
+            {"interval_ms", health.interval_ms},
+            {"start_ms", health.start_ms},
+            {"retries", health.retries}};
+}
+
+json::object restart_object(const StartConfiguration& configuration) {
+    return {{"policy", to_text(configuration.restart)},
+            {"first_ms", configuration.restart_times.first.count()},
+            {"longest_ms", configuration.restart_times.longest.count()},
+            {"well_ms", configuration.restart_times.well.count()}};
+}
+
+HealthSettings health_of(const json::object& object) {
+    HealthSettings health;
+    health.silence_ms = number_of<std::uint64_t>(object, "silence_ms");
+    health.port = number_of<std::uint32_t>(object, "port");
+    health.interval_ms = number_of<std::uint64_t>(object, "interval_ms");
+    health.start_ms = number_of<std::uint64_t>(object, "start_ms");
+    health.retries = number_of<std::uint32_t>(object, "retries");
+    return health;
+}
+
+// What run-enclave has not said is as it is by default.
+Result<> read_watch(const json::object& object, StartConfiguration& configuration) {
+    const json::value* health = object.if_contains("health");
+    const json::value* restart = object.if_contains("restart");
+    if (health != nullptr && health->is_object()) {
+        configuration.health = health_of(health->get_object());
+    }
+    if (restart != nullptr && restart->is_object()) {
+        const json::object& found = restart->get_object();
+        using std::chrono::milliseconds;
+        CASEMATE_TRY(configuration.restart, parse_restart(text_of(found, "policy")));
+        configuration.restart_times = {milliseconds(number_of<std::uint32_t>(found, "first_ms")),
+                                       milliseconds(number_of<std::uint32_t>(found, "longest_ms")),
+                                       milliseconds(number_of<std::uint32_t>(found, "well_ms"))};
+    }
+    return {};
+}
+
 struct ReportObject {
     json::object operator()(const Progress& progress) const {
         return {{"progress", progress.text}};
@@ -118,7 +161,9 @@ std::string to_json(const StartConfiguration& configuration) {
                                         {"debug", configuration.debug},
                                         {"acceleration", name_of(configuration.acceleration)},
                                         {"boot_timeout_ms", configuration.boot_timeout_ms},
-                                        {"shutdown_ms", configuration.shutdown_ms}});
+                                        {"shutdown_ms", configuration.shutdown_ms},
+                                        {"health", health_object(configuration.health)},
+                                        {"restart", restart_object(configuration)}});
 }
 
 Result<StartConfiguration> parse_configuration(std::string_view text) {
@@ -141,6 +186,7 @@ Result<StartConfiguration> parse_configuration(std::string_view text) {
     configuration.memory_mib = number_of<std::uint64_t>(object, "memory_mib");
     configuration.boot_timeout_ms = number_of<std::uint64_t>(object, "boot_timeout_ms");
     configuration.shutdown_ms = number_of<std::uint64_t>(object, "shutdown_ms");
+    CASEMATE_CHECK(read_watch(object, configuration));
     const json::value* debug = object.if_contains("debug");
     configuration.debug = debug != nullptr && debug->is_bool() && debug->get_bool();
     CASEMATE_TRY(configuration.acceleration, parse_acceleration(text_of(object, "acceleration")));

@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "enclave/paths.hpp"
 #include "enclave/record.hpp"
+#include "enclave/restart.hpp"
 
 namespace casemate::enclave {
 
@@ -39,6 +40,9 @@ struct StartConfiguration {
     std::uint64_t boot_timeout_ms = 0;
     // How long a program has to end after terminate-enclave, in milliseconds.
     std::uint64_t shutdown_ms = 5000;
+    HealthSettings health;
+    RestartPolicy restart;
+    RestartTimes restart_times;
 
     bool operator==(const StartConfiguration&) const;
 };

@@ -36,11 +36,15 @@ json::value parse_line(std::string_view line) {
 
 }  // namespace
 
-std::string control_request(const std::string& name) {
-    return json::serialize(json::object{{"request", name}}) + "\n";
+std::string control_request(const std::string& name, std::optional<std::uint64_t> seconds) {
+    json::object request{{"request", name}};
+    if (seconds) {
+        request["timeout"] = *seconds;
+    }
+    return json::serialize(request) + "\n";
 }
 
-Result<std::string> parse_control_request(std::string_view line) {
+Result<ControlRequest> parse_control_request(std::string_view line) {
     const json::value value = parse_line(line);
     const json::value* request =
         value.is_object() ? value.get_object().if_contains("request") : nullptr;
@@ -48,7 +52,17 @@ Result<std::string> parse_control_request(std::string_view line) {
         return Error(EnclaveErrc::invalid_command,
                      "expected {\"request\": …} on one line, found something else");
     }
-    return std::string(request->get_string());
+    ControlRequest read{std::string(request->get_string()), {}};
+    if (const json::value* timeout = value.get_object().if_contains("timeout")) {
+        boost::system::error_code wrong;
+        read.seconds = timeout->is_number() ? timeout->to_number<std::uint64_t>(wrong) : 0;
+        if (!timeout->is_number() || wrong || *read.seconds > kMaxShutdownSeconds) {
+            return Error(EnclaveErrc::invalid_command, "expected a timeout of 0 to " +
+                                                           std::to_string(kMaxShutdownSeconds) +
+                                                           " seconds, found something else");
+        }
+    }
+    return read;
 }
 
 std::string control_error(const Error& error) {
@@ -154,17 +168,19 @@ void ControlServer::serve(Client& client) {
         refuse(client, request.error());
         return;
     }
-    if (*request == "describe") {
+    if (request->name == "describe") {
         answer(client, hooks_.describe());
         return;
     }
     serve_privileged(client, *request);
 }
 
-void ControlServer::serve_privileged(Client& client, const std::string& request) {
-    if (request != "terminate" && request != "console") {
-        refuse(client, Error(EnclaveErrc::invalid_command,
-                             "expected describe, terminate or console, found another request"));
+void ControlServer::serve_privileged(Client& client, const ControlRequest& request) {
+    const std::string& name = request.name;
+    if (name != "terminate" && name != "wait" && name != "console") {
+        refuse(client,
+               Error(EnclaveErrc::invalid_command,
+                     "expected describe, terminate, wait or console, found another request"));
         return;
     }
     if (client.foreign) {
@@ -172,10 +188,12 @@ void ControlServer::serve_privileged(Client& client, const std::string& request)
                              "only the user who started the enclave, and root, may do that"));
         return;
     }
-    if (request == "terminate") {
+    if (name != "console") {
         loop_->cancel(client.timer);
         client.waits_for_end = true;
-        hooks_.terminate();
+        if (name == "terminate") {
+            hooks_.terminate(request.seconds);
+        }
         return;
     }
     const auto allowed = hooks_.console_allowed();

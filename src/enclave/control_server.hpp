@@ -1,13 +1,16 @@
 // ControlServer: RUNTIME/enclaves/ID/control. A client sends one line of JSON and gets one back:
 //     {"request": "describe"}   → the record (EnclaveRecord)
-//     {"request": "terminate"}  → the record, once the enclave has ended
+//     {"request": "terminate"}  → the record, once the enclave has ended; "timeout": N gives its
+//                                 program that many seconds, instead of what run-enclave said
+//     {"request": "wait"}       → the record, once the enclave has ended by whatever
 //     {"request": "console"}    → {"console": true}, then the console's bytes
 // or {"error": code, "reason": sentence}. Everybody who can reach the socket may describe;
-// terminate and console are for the enclave's owner and root (nitro-cli.md section 5).
+// terminate, wait and console are for the enclave's owner and root (nitro-cli.md section 5).
 #pragma once
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/event_loop.hpp"
@@ -23,12 +26,20 @@ inline constexpr std::size_t kMaxControlRequest = 4096;
 // How long a client has for its request, and for taking its answer.
 inline constexpr std::chrono::seconds kControlTime{10};
 
+// The most seconds that terminate may give (a day).
+inline constexpr std::uint64_t kMaxShutdownSeconds = 86400;
+
+struct ControlRequest {
+    std::string name;
+    std::optional<std::uint64_t> seconds;
+};
+
 class ControlServer {
 public:
     struct Hooks {
         std::function<std::string()> describe;
         // The end was asked for; finish() answers it.
-        std::function<void()> terminate;
+        std::function<void(std::optional<std::uint64_t> seconds)> terminate;
         // Takes the socket after the answer; an error is told to the client.
         std::function<Result<>()> console_allowed;
         std::function<void(UniqueFd socket)> console;
@@ -62,7 +73,7 @@ private:
     void handle(int socket, std::uint32_t events);
     void read_request(Client& client);
     void serve(Client& client);
-    void serve_privileged(Client& client, const std::string& request);
+    void serve_privileged(Client& client, const ControlRequest& request);
     void answer(Client& client, const std::string& line);
     void refuse(Client& client, const Error& error);
     void push(Client& client);
@@ -75,8 +86,9 @@ private:
 };
 
 // The requests and answers, for both sides.
-[[nodiscard]] std::string control_request(const std::string& name);
-[[nodiscard]] Result<std::string> parse_control_request(std::string_view line);
+[[nodiscard]] std::string control_request(const std::string& name,
+                                          std::optional<std::uint64_t> seconds = std::nullopt);
+[[nodiscard]] Result<ControlRequest> parse_control_request(std::string_view line);
 [[nodiscard]] std::string control_error(const Error& error);
 // control_answer_error gives the error an answer carries, nothing when it is not one.
 [[nodiscard]] Result<> control_answer_error(std::string_view line);

@@ -22,7 +22,7 @@ protected:
     ControlServerTest()
         : directory_(TemporaryDirectory::create().value()),
           loop_(EventLoop::create().value()),
-          server_(loop_, {[] { return std::string("{}"); }, [this] { ++ends_; },
+          server_(loop_, {[] { return std::string("{}"); }, [this](auto) { ++ends_; },
                           [] { return Result<>(); }, [](UniqueFd) {}}) {
         std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
         EXPECT_TRUE(server_.listen(path()));

@@ -27,8 +27,12 @@ std::optional<std::string_view> after(std::string_view line, std::string_view pr
 }
 
 std::optional<InitLine> parse_line(std::string_view line) {
-    if (line == "casemate-init 1") {
-        return InitHello{};
+    if (const auto version = after(line, "casemate-init ")) {
+        const auto number = whole_number(*version, 1, 2);
+        return number ? std::optional<InitLine>(InitHello{*number >= 2}) : std::nullopt;
+    }
+    if (line == "alive") {
+        return InitAlive{};
     }
     if (const auto status = after(line, "exited status ")) {
         const auto number = whole_number(*status, 0, 255);
@@ -52,6 +56,7 @@ std::string signal_text(int signal) {
 
 struct Reported {
     End operator()(const InitHello&) const { return {}; }
+    End operator()(const InitAlive&) const { return {}; }
     End operator()(const InitExited& line) const {
         return {EndKind::exited,
                 "its program ended with exit status " + std::to_string(line.status),
@@ -91,15 +96,38 @@ End machine_end(const machine::Exited& exited) {
     return {EndKind::machine_failed, "the machine failed" + detail, {}, {}};
 }
 
+// A duration to the tenth of a second: "0.3 s".
+std::string seconds_text(std::chrono::milliseconds time) {
+    const auto tenths = time.count() / 100;
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+}
+
+// What became of the program in the time that it was given.
+std::string time_text(const Evidence& evidence, const End& told) {
+    if (!evidence.allowed) {
+        return "";
+    }
+    const bool in_time = evidence.report_after && *evidence.report_after < *evidence.allowed;
+    if (!in_time && told.signal == SIGKILL) {
+        return ", as it did not end within " + seconds_text(*evidence.allowed);
+    }
+    return evidence.report_after ? " after " + seconds_text(*evidence.report_after) : "";
+}
+
 // The program's own status stands beside another reason too, when init reported it.
-End with_report(End end, const std::optional<InitLine>& report) {
-    if (report) {
-        const End told = std::visit(Reported{}, *report);
-        end.exit_status = told.exit_status;
-        end.signal = told.signal;
-        if (told.exit_status || told.signal) {
-            end.reason += "; " + told.reason;
+End with_report(End end, const Evidence& evidence) {
+    if (!evidence.report) {
+        if (evidence.allowed) {
+            end.reason += "; the machine was stopped, as init did not end its program within " +
+                          seconds_text(*evidence.allowed);
         }
+        return end;
+    }
+    const End told = std::visit(Reported{}, *evidence.report);
+    end.exit_status = told.exit_status;
+    end.signal = told.signal;
+    if (told.exit_status || told.signal) {
+        end.reason += "; " + told.reason + time_text(evidence, told);
     }
     return end;
 }
@@ -119,7 +147,7 @@ bool InitLines::accept(const InitLine& line) {
         return false;
     }
     greeted_ = true;
-    reported_ = !hello;
+    reported_ = !hello && !std::holds_alternative<InitAlive>(line);
     return true;
 }
 
@@ -172,7 +200,11 @@ End conclude(const Evidence& evidence) {
     }
     if (!evidence.terminated_by.empty()) {
         return with_report({EndKind::terminated, "terminated by " + evidence.terminated_by, {}, {}},
-                           evidence.report);
+                           evidence);
+    }
+    if (!evidence.unhealthy.empty()) {
+        return with_report({EndKind::unhealthy, "unhealthy: " + evidence.unhealthy, {}, {}},
+                           evidence);
     }
     for (const EndedProcess& process : evidence.processes) {
         if (!process.status.exit_code) {
@@ -180,7 +212,7 @@ End conclude(const Evidence& evidence) {
                                 process.name + " was killed by " + process.status.text(),
                                 {},
                                 {}},
-                               evidence.report);
+                               evidence);
         }
     }
     if (evidence.report) {

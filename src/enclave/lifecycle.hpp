@@ -2,6 +2,7 @@
 // from all that was seen of it. Pure: no descriptors here.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,11 +19,17 @@
 namespace casemate::enclave {
 
 // The stream's lines, each ended by a line feed:
-//     casemate-init 1          first
+//     casemate-init N          first; from 2 on it says `alive` every five seconds
+//     alive
 //     exited status N | exited signal N | failed SENTENCE     at most once, last
 // and the other way `shutdown SECONDS`.
 struct InitHello {
+    // It says `alive` from now on.
+    bool beats = false;
     bool operator==(const InitHello&) const = default;
+};
+struct InitAlive {
+    bool operator==(const InitAlive&) const = default;
 };
 struct InitExited {
     int status = 0;
@@ -36,7 +43,7 @@ struct InitFailed {
     std::string sentence;
     bool operator==(const InitFailed&) const = default;
 };
-using InitLine = std::variant<InitHello, InitExited, InitSignalled, InitFailed>;
+using InitLine = std::variant<InitHello, InitAlive, InitExited, InitSignalled, InitFailed>;
 
 // The longest line, in bytes, line feed included.
 inline constexpr std::size_t kMaxInitLine = 1024;
@@ -78,6 +85,12 @@ struct Evidence {
     std::string start_failure;
     // Who asked for the end: "terminate-enclave", "SIGTERM", …
     std::string terminated_by;
+    // The supervisor ended it because it was not healthy: why.
+    std::string unhealthy;
+    // How long the program was given to end, when init was asked to end it; and how long after that
+    // init reported its end.
+    std::optional<std::chrono::milliseconds> allowed;
+    std::optional<std::chrono::milliseconds> report_after;
     std::string heartbeat_failure;
     bool heartbeat_timed_out = false;
     std::optional<InitLine> report;

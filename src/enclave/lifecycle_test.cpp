@@ -31,9 +31,18 @@ TEST(InitLines, EachReportIsUnderstood) {
     EXPECT_EQ(report("failed no /bin/app \x1b[0m").at(1), InitLine(InitFailed{"no /bin/app ?[0m"}));
 }
 
+TEST(InitLines, TheSecondVersionSaysThatItLives) {
+    InitLines lines;
+    EXPECT_THAT(feed_all(lines, "casemate-init 2\nalive\nalive\nexited status 1\n"),
+                ElementsAre(InitLine(InitHello{true}), InitLine(InitAlive{}), InitLine(InitAlive{}),
+                            InitLine(InitExited{1})));
+    EXPECT_FALSE(lines.broken());
+}
+
 TEST(InitLines, AnythingElseBreaksTheStream) {
     for (const std::string text :
-         {"exited status 0\n", "casemate-init 2\n", "casemate-init 1\ncasemate-init 1\n",
+         {"exited status 0\n", "casemate-init 3\n", "alive\n", "casemate-init 1\ncasemate-init 2\n",
+          "casemate-init 2\nexited status 0\nalive\n", "casemate-init 2\nalive \n",
           "casemate-init 1\nexited status 256\n", "casemate-init 1\nexited status -1\n",
           "casemate-init 1\nexited status 1x\n", "casemate-init 1\nexited signal 0\n",
           "casemate-init 1\nexited signal 65\n", "casemate-init 1\nexited status 1\nfailed x\n",
@@ -83,6 +92,41 @@ TEST(Conclude, ARequestedEndKeepsTheProgramsStatus) {
     EXPECT_EQ(end.kind, EndKind::terminated);
     EXPECT_EQ(end.signal, 15);
     EXPECT_THAT(end.reason, HasSubstr("terminated by SIGTERM"));
+}
+
+TEST(Conclude, WhatBecameOfAProgramThatWasAskedToEndIsTold) {
+    Evidence evidence;
+    evidence.terminated_by = "terminate-enclave";
+    evidence.allowed = std::chrono::seconds(5);
+    EXPECT_EQ(conclude(evidence).reason,
+              "terminated by terminate-enclave; the machine was stopped, as init did not end its "
+              "program within 5.0 s");
+    evidence.report = InitExited{0};
+    evidence.report_after = std::chrono::milliseconds(342);
+    EXPECT_EQ(conclude(evidence).reason,
+              "terminated by terminate-enclave; its program ended with exit status 0 after 0.3 s");
+    evidence.report = InitSignalled{9};
+    EXPECT_EQ(conclude(evidence).reason,
+              "terminated by terminate-enclave; its program was killed by signal 9 (Killed) after "
+              "0.3 s");
+    evidence.report_after = std::chrono::milliseconds(5001);
+    EXPECT_EQ(conclude(evidence).reason,
+              "terminated by terminate-enclave; its program was killed by signal 9 (Killed), as it "
+              "did not end within 5.0 s");
+}
+
+TEST(Conclude, AnUnhealthyEnclaveKeepsItsReasonAndItsProgramsStatus) {
+    Evidence evidence;
+    evidence.unhealthy = "nobody accepts at port 80";
+    evidence.allowed = std::chrono::seconds(1);
+    evidence.report = InitExited{0};
+    evidence.report_after = std::chrono::milliseconds(100);
+    const End end = conclude(evidence);
+    EXPECT_EQ(end.kind, EndKind::unhealthy);
+    EXPECT_EQ(end.exit_status, 0);
+    EXPECT_EQ(end.reason,
+              "unhealthy: nobody accepts at port 80; its program ended with exit status 0 after "
+              "0.1 s");
 }
 
 TEST(Conclude, EachSingleCauseIsNamed) {

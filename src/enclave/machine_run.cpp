@@ -112,8 +112,18 @@ void MachineRun::on_connect_request(const machine::ConnectRequest& request) {
 }
 
 void MachineRun::on_init_line(InitLine line) {
-    if (!std::holds_alternative<InitHello>(line)) {
+    if (const auto* hello = std::get_if<InitHello>(&line)) {
+        if (hello->beats) {
+            around_.init_beats();
+        }
+    } else if (std::holds_alternative<InitAlive>(line)) {
+        around_.init_alive();
+    } else {
         evidence_.report = std::move(line);
+        if (evidence_.allowed) {
+            evidence_.report_after =
+                std::chrono::duration_cast<milliseconds>(EventLoop::Clock::now() - asked_);
+        }
         say("init reports its program's end");
     }
 }
@@ -148,11 +158,22 @@ void MachineRun::shut_down(const std::string& by, std::uint64_t allowed_ms) {
     if (evidence_.terminated_by.empty()) {
         evidence_.terminated_by = by;
     }
+    ask_for_end(allowed_ms);
+}
+
+void MachineRun::give_up(const std::string& reason, std::uint64_t allowed_ms) {
+    evidence_.unhealthy = reason;
+    ask_for_end(allowed_ms);
+}
+
+void MachineRun::ask_for_end(std::uint64_t allowed_ms) {
     const std::uint64_t seconds = (allowed_ms + 999) / 1000;
     if (seconds == 0 || !init_.ask_shutdown(seconds)) {
         stop_machine();
         return;
     }
+    asked_ = EventLoop::Clock::now();
+    evidence_.allowed = std::chrono::seconds(seconds);
     timers_.after(std::chrono::seconds(seconds) + kStopTime, [this] { stop_machine(); });
 }
 

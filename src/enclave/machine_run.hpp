@@ -64,6 +64,9 @@ public:
         // The vCPUs run; the heartbeat came.
         std::function<void()> started;
         std::function<void()> heartbeat;
+        // Init promised to say that it lives; it did.
+        std::function<void()> init_beats;
+        std::function<void()> init_alive;
         // The guest connects to a port of the parent: answer is due.
         std::function<void(std::uint64_t request_id, std::uint32_t port)> connect;
         // The end is near; then the last call: how it ended, and nitro-cli's number for that when
@@ -82,6 +85,10 @@ public:
     // shut_down asks the program to end within so many milliseconds and ends the machine then. A
     // guest whose init does not listen is ended at once.
     void shut_down(const std::string& by, std::uint64_t milliseconds);
+    // give_up does the same because it is not healthy; by then a silent init listens no more.
+    void give_up(const std::string& reason, std::uint64_t milliseconds);
+    // hear takes what init has already said.
+    void hear() { init_.drain(); }
     // stop_machine ends it at once.
     void stop_machine();
     [[nodiscard]] bool ending() const { return ending_; }
@@ -118,6 +125,7 @@ private:
     void on_exited(machine::Exited exited);
 
     // Ending.
+    void ask_for_end(std::uint64_t milliseconds);
     void begin_end();
     void finish();
     void drop_children();
@@ -150,6 +158,8 @@ private:
     std::vector<NamedProcess> children_;
 
     Evidence evidence_;
+    // When init was asked to end its program.
+    EventLoop::Clock::time_point asked_{};
     EnclaveErrc failure_code_ = EnclaveErrc::boot_failed;
     bool ending_ = false;
     bool finished_ = false;

@@ -29,7 +29,7 @@ constexpr std::array<Named<EnclaveState>, 4> kStates{{
     {EnclaveState::ended, "ENDED"},
 }};
 
-constexpr std::array<Named<EndKind>, 11> kEndKinds{{
+constexpr std::array<Named<EndKind>, 12> kEndKinds{{
     {EndKind::exited, "exited"},
     {EndKind::killed_inside, "killed-inside"},
     {EndKind::init_failed, "init-failed"},
@@ -38,9 +38,17 @@ constexpr std::array<Named<EndKind>, 11> kEndKinds{{
     {EndKind::terminated, "terminated"},
     {EndKind::heartbeat_timeout, "heartbeat-timeout"},
     {EndKind::process_ended, "process-ended"},
+    {EndKind::unhealthy, "unhealthy"},
     {EndKind::machine_failed, "machine-failed"},
     {EndKind::start_failed, "start-failed"},
     {EndKind::supervisor_killed, "supervisor-killed"},
+}};
+
+constexpr std::array<Named<HealthState>, 4> kHealths{{
+    {HealthState::starting, "starting"},
+    {HealthState::healthy, "healthy"},
+    {HealthState::unhealthy, "unhealthy"},
+    {HealthState::unknown, "unknown"},
 }};
 
 template <class Enum, std::size_t N>
@@ -176,16 +184,48 @@ void read_children(const json::array& list, Reader& reader, EnclaveRecord& recor
     }
 }
 
-void read_end(Reader& reader, EnclaveRecord& record) {
-    const json::object* object = reader.object("end");
+std::optional<End> read_end(Reader& reader, const char* key) {
+    const json::object* object = reader.object(key);
+    if (object == nullptr) {
+        return std::nullopt;
+    }
+    Reader end(*object);
+    End read{end.named("kind", kEndKinds), end.text("reason"), end.maybe_number("exit_status"),
+             end.maybe_number("signal")};
+    if (!end.problem().empty()) {
+        reader.fail(key, "an end");
+    }
+    return read;
+}
+
+json::object watch_object(const EnclaveRecord& record) {
+    json::object watch{{"health", name_of(record.health)},
+                       {"health_reason", record.health_reason},
+                       {"restart", record.restart},
+                       {"restarts", record.restarts},
+                       {"shutdown_ms", record.shutdown_ms}};
+    if (record.last_end) {
+        watch["last_end"] = end_object(*record.last_end);
+    }
+    return watch;
+}
+
+void read_watch(Reader& reader, EnclaveRecord& record) {
+    const json::object* object = reader.object("watch");
     if (object == nullptr) {
         return;
     }
-    Reader end(*object);
-    record.end = End{end.named("kind", kEndKinds), end.text("reason"),
-                     end.maybe_number("exit_status"), end.maybe_number("signal")};
-    if (!end.problem().empty()) {
-        reader.fail("end", "an end");
+    Reader watch(*object);
+    record.health = watch.named("health", kHealths);
+    record.health_reason = watch.text("health_reason");
+    record.restart = watch.text("restart");
+    record.restarts = watch.number<std::uint64_t>("restarts");
+    record.shutdown_ms = watch.number<std::uint64_t>("shutdown_ms");
+    if (object->contains("last_end")) {
+        record.last_end = read_end(watch, "last_end");
+    }
+    if (!watch.problem().empty()) {
+        reader.fail("watch", "what was seen of it");
     }
 }
 
@@ -238,6 +278,7 @@ std::string to_json(const EnclaveRecord& record) {
     if (record.end) {
         object["end"] = end_object(*record.end);
     }
+    object["watch"] = watch_object(record);
     return json::serialize(object);
 }
 
@@ -287,8 +328,9 @@ Result<EnclaveRecord> parse_record(std::string_view text) {
         read_children(*children, reader, record);
     }
     if (object.contains("end")) {
-        read_end(reader, record);
+        record.end = read_end(reader, "end");
     }
+    read_watch(reader, record);
     if (!reader.problem().empty()) {
         return Error(EnclaveErrc::json, reader.problem() + " in an enclave's record");
     }

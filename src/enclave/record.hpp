@@ -14,6 +14,7 @@
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
+#include "enclave/health.hpp"
 
 namespace casemate::enclave {
 
@@ -37,6 +38,8 @@ enum class EndKind {
     heartbeat_timeout,
     // A process of the enclave was killed, or ended on its own.
     process_ended,
+    // It was not healthy, and was ended for that.
+    unhealthy,
     // The VMM could not run the machine.
     machine_failed,
     // It was refused before it ran.
@@ -92,6 +95,15 @@ struct EnclaveRecord {
     std::string image_metadata;
     std::vector<ChildProcess> children;
     std::optional<End> end;
+    // How it is and, when that is not well, why.
+    HealthState health = HealthState::starting;
+    std::string health_reason;
+    // The policy (restart.hpp), how often it has been started again, and its last end before that.
+    std::string restart = "no";
+    std::uint64_t restarts = 0;
+    std::optional<End> last_end;
+    // How long its program has to end when that is asked for.
+    std::uint64_t shutdown_ms = 0;
 
     bool operator==(const EnclaveRecord&) const = default;
 };

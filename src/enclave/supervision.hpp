@@ -15,8 +15,10 @@
 #include "enclave/control_server.hpp"
 #include "enclave/enclave_log.hpp"
 #include "enclave/errors.hpp"
+#include "enclave/health_watch.hpp"
 #include "enclave/machine_run.hpp"
 #include "enclave/registry.hpp"
+#include "enclave/restart.hpp"
 #include "enclave/timers.hpp"
 
 namespace casemate::enclave {
@@ -29,15 +31,17 @@ public:
           channel_(std::move(channel)),
           log_(loop),
           console_(loop),
-          timers_(loop) {}
+          timers_(loop),
+          restarts_(configuration_.restart, configuration_.restart_times) {}
     Supervision(const Supervision&) = delete;
     Supervision& operator=(const Supervision&) = delete;
     ~Supervision();
 
     // start does what needs no waiting; the loop does the rest. An error has been reported.
     [[nodiscard]] Result<> start();
-    // request_end ends the enclave for somebody: gracefully the first time, at once the second.
-    void request_end(const std::string& by);
+    // request_end ends the enclave for somebody: gracefully the first time, at once the second. Its
+    // program has so many seconds, or as many as run-enclave has said.
+    void request_end(const std::string& by, std::optional<std::uint64_t> seconds = std::nullopt);
 
 private:
     // Its place (supervision_place.cpp).
@@ -53,12 +57,21 @@ private:
 
     // Its machine.
     [[nodiscard]] Result<> prepare();
-    [[nodiscard]] MachinePlan plan();
+    [[nodiscard]] Result<MachinePlan> plan();
     [[nodiscard]] MachineRun::Surroundings surroundings();
     [[nodiscard]] Result<> start_machine();
     void on_started();
+    [[nodiscard]] Result<> on_measured(std::map<std::uint16_t, std::string> measurements);
     void on_heartbeat();
-    void on_ended(const End& end, EnclaveErrc code);
+    void tell_run_enclave();
+    void watch_health();
+    void on_health();
+    void watch_well();
+    void on_ended(End end, EnclaveErrc code);
+
+    // Its next machine.
+    void wait_for_restart(const End& end, std::chrono::milliseconds pause);
+    void start_again();
 
     // Its end.
     void fail_start(const Error& error);
@@ -89,8 +102,15 @@ private:
     std::unique_ptr<StreamBroker> broker_;
     std::unique_ptr<ControlServer> control_;
     Timers timers_;
-    // Declared after what it uses: it goes first.
+    RestartCount restarts_;
+    // When it is started again, and when it has done well for long enough; 0: not waiting.
+    EventLoop::TimerId restart_timer_ = 0;
+    EventLoop::TimerId well_timer_ = 0;
+    // The file is another now than at the first start.
+    bool image_changed_ = false;
+    // Declared after what they use: they go first.
     std::unique_ptr<MachineRun> machine_;
+    std::unique_ptr<HealthWatch> health_;
     bool running_ = false;
     bool end_requested_ = false;
 };

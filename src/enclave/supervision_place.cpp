@@ -91,6 +91,8 @@ Result<> Supervision::take_place() {
     record_.debug = configuration_.debug;
     record_.image_path = configuration_.image_path;
     record_.created_ms = now_ms();
+    record_.restart = to_text(configuration_.restart);
+    record_.shutdown_ms = configuration_.shutdown_ms;
     CASEMATE_TRY(authority::Instance instance, read_identity(configuration_.paths));
     CASEMATE_TRY(Registration registration,
                  Registry(configuration_.paths).register_enclave(record_, instance.instance_id));
@@ -134,7 +136,9 @@ Result<> Supervision::open_broker() {
 Result<> Supervision::open_control() {
     ControlServer::Hooks commands;
     commands.describe = [this] { return to_json(record_); };
-    commands.terminate = [this] { request_end("terminate-enclave"); };
+    commands.terminate = [this](std::optional<std::uint64_t> seconds) {
+        request_end("terminate-enclave", seconds);
+    };
     commands.console_allowed = [this]() -> Result<> {
         if (!record_.debug) {
             return Error(EnclaveErrc::console,

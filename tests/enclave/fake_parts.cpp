@@ -8,14 +8,20 @@
 //     vmm-dies-first    says a word to the log and ends before it says Started
 //     not-made N        exits for the reason with that number before it says Started
 //     heartbeat         connects to port 9000 and exchanges the byte; "bad-heartbeat" a wrong one
-//     hello             opens the lifecycle stream; "say TEXT" writes a line to it
+//     hello             opens the lifecycle stream; "say TEXT" writes a line to it; "hello2" does
+//                       the same as an init that says that it lives, which serve does then
+//     unless PATH       goes on behind the step "then" when there is such a file, else makes it
+//     pause MS          waits
 //     console TEXT      writes a line to the console
 //     dial PORT         connects to the parent's port and writes "from the guest\n"
 //     dial-other        connects to port 9001 of the hypervisor a second time, expects a refusal
 //     flood             asks for connections for ever and reads no answer
 //     panic             tells of a kernel panic; "reset", "fail": exits in that way
 //     garbage           sends what is no message
-//     serve             answers until Stop: OpenStream by an echo, shutdown by status 0 and a reset
+//     serve             answers until Stop: OpenStream by an echo, shutdown by status 0 and a
+//     reset;
+//                       "serve-deaf" does not hear of shutdown, "serve-streams N" refuses all
+//                       streams after N of them
 //     hang              does nothing any more, Stop included
 #include <fcntl.h>
 #include <poll.h>
@@ -30,6 +36,7 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "authority/chain_for_test.hpp"
@@ -85,6 +92,9 @@ nsm::ModuleMessage loaded(const std::string& script, bool debug) {
     loaded.measurements[0].fill(0xa0);
     loaded.measurements[1].fill(0xa1);
     loaded.measurements[2].fill(debug ? 0xdb : 0xa2);
+    for (const char letter : script) {
+        loaded.measurements[2].back() ^= static_cast<std::uint8_t>(letter);
+    }
     loaded.leaf_key = new_key();
     return loaded;
 }
@@ -201,9 +211,17 @@ public:
             exit_with(reason, "a step failed: Cannot allocate memory: KVM");
         }
         send(machine::Started{});
-        for (const std::string& step : steps) {
+        for (std::size_t i = 0; i < steps.size(); ++i) {
+            const std::string& step = steps[i];
             const std::size_t space = step.find(' ');
-            take(step.substr(0, space), space == std::string::npos ? "" : step.substr(space + 1));
+            const std::string word = step.substr(0, space);
+            const std::string argument = space == std::string::npos ? "" : step.substr(space + 1);
+            if (word == "unless" && !first_time(argument)) {
+                while (steps.at(i) != "then") {
+                    ++i;
+                }
+            }
+            take(word, argument);
         }
         sleep_for_ever();
     }
@@ -218,12 +236,17 @@ private:
         std::_Exit(0);
     }
 
-    // Requests and answers in step: nothing else is under way in a script.
+    // Requests and answers in step; streams of parent programs wait until it serves.
     UniqueFd connect(std::uint32_t cid, std::uint32_t port) {
         send(machine::ConnectRequest{++request_, cid, port, 1024});
         Packet packet = must(receive_packet(kControl, machine::kMaxControlPacket));
-        const auto reply =
-            std::get<machine::ConnectReply>(must(machine::decode_supervisor_message(packet.bytes)));
+        auto message = must(machine::decode_supervisor_message(packet.bytes));
+        while (std::holds_alternative<machine::OpenStream>(message)) {
+            waiting_.push_back(std::move(packet));
+            packet = must(receive_packet(kControl, machine::kMaxControlPacket));
+            message = must(machine::decode_supervisor_message(packet.bytes));
+        }
+        const auto reply = std::get<machine::ConnectReply>(message);
         if (reply.request_id != request_ || reply.accepted != (packet.fds.size() == 1)) {
             std::_Exit(74);
         }
@@ -244,6 +267,11 @@ private:
         }
     }
 
+    static bool first_time(const std::string& path) {
+        const UniqueFd file(::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
+        return file.valid();
+    }
+
     void take(const std::string& step, const std::string& argument) {
         if (step == "heartbeat") {
             beat(0xb7);
@@ -252,6 +280,18 @@ private:
         } else if (step == "hello") {
             lifecycle_ = connect(0, 9001);
             say("casemate-init 1");
+        } else if (step == "hello2") {
+            lifecycle_ = connect(0, 9001);
+            beats_ = true;
+            say("casemate-init 2");
+        } else if (step == "pause") {
+            ::poll(nullptr, 0, std::stoi(argument));
+        } else if (step == "serve-streams") {
+            streams_ = std::stoi(argument);
+            serve();
+        } else if (step == "serve-deaf") {
+            deaf_ = true;
+            serve();
         } else if (step == "say") {
             say(argument);
         } else if (step == "console") {
@@ -312,9 +352,16 @@ private:
     }
 
     void serve() {
+        for (Packet& packet : std::exchange(waiting_, {})) {
+            serve_packet(std::move(packet));
+        }
         while (true) {
-            std::array<pollfd, 2> ready{{{kControl, POLLIN, 0}, {lifecycle_.get(), POLLIN, 0}}};
-            ::poll(ready.data(), ready.size(), -1);
+            std::array<pollfd, 2> ready{
+                {{kControl, POLLIN, 0}, {deaf_ ? -1 : lifecycle_.get(), POLLIN, 0}}};
+            constexpr int kTurn = 20;
+            if (::poll(ready.data(), ready.size(), beats_ ? kTurn : -1) == 0) {
+                say("alive");
+            }
             if (ready[1].revents != 0) {
                 shut_down();
             }
@@ -334,8 +381,11 @@ private:
         lifecycle_.reset();
     }
 
-    static void serve_control() {
-        Packet packet = must(receive_packet(kControl, machine::kMaxControlPacket));
+    void serve_control() {
+        serve_packet(must(receive_packet(kControl, machine::kMaxControlPacket)));
+    }
+
+    void serve_packet(Packet packet) {
         if (packet.end_of_stream) {
             std::_Exit(0);
         }
@@ -345,7 +395,7 @@ private:
         }
         if (std::holds_alternative<machine::OpenStream>(message) && packet.fds.size() == 1) {
             // Port 1 is where nobody listens.
-            if (std::get<machine::OpenStream>(message).guest_port != 1) {
+            if (std::get<machine::OpenStream>(message).guest_port != 1 && streams_-- > 0) {
                 std::thread(echo, std::move(packet.fds[0])).detach();
             }
         }
@@ -355,6 +405,10 @@ private:
     std::vector<UniqueFd> fds_;
     UniqueFd lifecycle_;
     std::uint64_t request_ = 0;
+    std::vector<Packet> waiting_;
+    bool beats_ = false;
+    bool deaf_ = false;
+    int streams_ = 1'000'000;
 };
 
 }  // namespace

@@ -110,10 +110,32 @@ protected:
     EnclaveRecord started(const std::string& script, bool debug = false) {
         StartConfiguration wanted = configuration(script);
         wanted.debug = debug;
+        return started(wanted);
+    }
+
+    EnclaveRecord started(const StartConfiguration& wanted) {
         auto outcome = launch_it(wanted);
         const auto* failure = std::get_if<LaunchFailure>(&outcome);
         EXPECT_EQ(failure, nullptr) << (failure != nullptr ? failure->reason : "");
         return failure == nullptr ? std::get<Launched>(outcome).record : EnclaveRecord{};
+    }
+
+    // One whose pauses between restarts are short.
+    StartConfiguration restarted(const std::string& script, const std::string& policy) {
+        StartConfiguration wanted = configuration(script);
+        wanted.restart = parse_restart(policy).value();
+        wanted.restart_times.first = std::chrono::milliseconds(10);
+        wanted.restart_times.longest = std::chrono::milliseconds(20);
+        return wanted;
+    }
+
+    EnclaveRecord described(const std::string& id) {
+        const auto record = describe(paths_, id);
+        return record ? *record : EnclaveRecord{};
+    }
+
+    bool log_says(const std::string& id, const std::string& words) {
+        return eventually([&] { return log_of(id).find(words) != std::string::npos; });
     }
 
     LaunchFailure failed(const StartConfiguration& configuration) {
@@ -581,6 +603,268 @@ TEST_F(SupervisorTest, RunEnclaveThatIsInterruptedLeavesNothing) {
     EXPECT_TRUE(eventually([&] { return !fs::exists(paths_.enclave(id)); }));
 }
 
+TEST_F(SupervisorTest, AnInitThatFallsSilentIsUnhealthyUntilItIsHeardAgain) {
+    StartConfiguration wanted = configuration("heartbeat;hello2;pause 1000;serve");
+    wanted.health.silence_ms = 200;
+    const EnclaveRecord record = started(wanted);
+    EXPECT_TRUE(log_says(record.id, "health: unhealthy: its init has not been heard of"));
+    EXPECT_TRUE(eventually([&] { return described(record.id).health == HealthState::healthy; }));
+    // Without a policy that restarts it, it goes on.
+    EXPECT_EQ(described(record.id).state, EnclaveState::running);
+    EXPECT_EQ(described(record.id).health_reason, "");
+}
+
+TEST_F(SupervisorTest, AGuestThatHangsIsShownAsUnhealthy) {
+    StartConfiguration wanted = configuration("heartbeat;hello2;hang");
+    wanted.health.silence_ms = 200;
+    const EnclaveRecord record = started(wanted);
+    EXPECT_TRUE(eventually([&] { return described(record.id).health == HealthState::unhealthy; }));
+    EXPECT_EQ(described(record.id).state, EnclaveState::running);
+    EXPECT_THAT(described(record.id).health_reason, HasSubstr("not been heard of"));
+}
+
+TEST_F(SupervisorTest, ASilentInitThatPromisedNothingIsNoSign) {
+    StartConfiguration wanted = configuration("heartbeat;hello;serve");
+    wanted.health.silence_ms = 40;
+    const EnclaveRecord record = started(wanted);
+    const auto echo = dial(record, "CONNECT 5000\n");
+    ASSERT_TRUE(echo);
+    EXPECT_EQ(read_text(echo->get(), 8), "OK 1024\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    EXPECT_EQ(described(record.id).health, HealthState::unknown);
+    EXPECT_THAT(log_of(record.id), Not(HasSubstr("health:")));
+}
+
+TEST_F(SupervisorTest, AHealthPortIsTriedAndThreeRefusalsAreTooMany) {
+    StartConfiguration wanted = configuration("heartbeat;hello2;serve-streams 2");
+    wanted.health.port = 7;
+    wanted.health.interval_ms = 20;
+    const EnclaveRecord record = started(wanted);
+    EXPECT_EQ(record.health, HealthState::starting);
+    EXPECT_TRUE(log_says(record.id, "health: healthy"));
+    EXPECT_TRUE(log_says(record.id, "health: unhealthy: its port 7 accepted none of 3"));
+    EXPECT_EQ(described(record.id).health, HealthState::unhealthy);
+}
+
+TEST_F(SupervisorTest, AProgramThatAlwaysFailsIsStartedNTimesAgainAndItsLastEndCounts) {
+    const EnclaveRecord record =
+        started(restarted("heartbeat;hello2;say exited status 3;reset", "on-failure:2"));
+    const End end = end_of(record.id);
+    EXPECT_EQ(end.kind, EndKind::exited);
+    EXPECT_EQ(end.exit_status, 3);
+    EXPECT_EQ(end.reason,
+              "its program ended with exit status 3; not started again: on-failure:2 allows no "
+              "more restarts");
+    EXPECT_EQ(history(record.id)->restarts, 2U);
+    EXPECT_EQ(history(record.id)->last_end->exit_status, 3);
+    EXPECT_THAT(log_of(record.id), HasSubstr("it is started again in 10 ms (restart 1 of 2)"));
+    EXPECT_THAT(log_of(record.id), HasSubstr("it is started again in 20 ms (restart 2 of 2)"));
+    expect_nothing_left(record);
+}
+
+TEST_F(SupervisorTest, SuccessIsNoFailureButAlwaysStartsItAgain) {
+    const EnclaveRecord success =
+        started(restarted("heartbeat;hello2;say exited status 0;reset", "on-failure"));
+    EXPECT_EQ(end_of(success.id).exit_status, 0);
+    EXPECT_EQ(history(success.id)->restarts, 0U);
+    const EnclaveRecord again =
+        started(restarted("heartbeat;hello2;say exited status 0;reset", "always"));
+    EXPECT_TRUE(eventually([&] { return described(again.id).restarts >= 3; }));
+    const auto ended = terminate(paths_, {again.id});
+    ASSERT_TRUE(ended.at(0).record);
+    EXPECT_EQ(ended[0].record->end->kind, EndKind::terminated);
+    expect_nothing_left(again);
+}
+
+TEST_F(SupervisorTest, AKilledProcessIsReplacedUnderTheSameIdNameAndCid) {
+    const EnclaveRecord record = started(restarted("heartbeat;hello2;serve", "on-failure:5"));
+    EnclaveRecord now = record;
+    for (const std::string victim : {"casemate-vmm", "casemate-nsm"}) {
+        const std::uint64_t before = now.restarts;
+        for (const ChildProcess& child : now.children) {
+            if (child.name == victim) {
+                ::kill(child.pid, SIGKILL);
+            }
+        }
+        EXPECT_TRUE(eventually([&] {
+            now = described(record.id);
+            return now.restarts > before && now.health == HealthState::healthy;
+        }));
+        EXPECT_THAT(now.last_end->reason, HasSubstr(victim + " was killed by signal 9"));
+    }
+    EXPECT_EQ(now.name, record.name);
+    EXPECT_EQ(now.cid, record.cid);
+    EXPECT_EQ(now.supervisor, record.supervisor);
+    EXPECT_EQ(now.measurements, record.measurements);
+    EXPECT_THAT(now.children, SizeIs(2));
+    const auto echo = dial(record, "CONNECT 5000\n");
+    ASSERT_TRUE(echo);
+    EXPECT_EQ(read_text(echo->get(), 8), "OK 1024\n");
+    for (const ChildProcess& child : record.children) {
+        EXPECT_FALSE(process_lives(child)) << child.name;
+    }
+    ASSERT_TRUE(terminate(paths_, {record.id}).at(0).record);
+    expect_nothing_left(now);
+}
+
+TEST_F(SupervisorTest, APanicAndAnUnhealthyGuestAreStartedAgainAndTheirReasonsKept) {
+    StartConfiguration wanted =
+        restarted("heartbeat;unless " + directory_->path() + "/panicked;panic;hang;then;unless " +
+                      directory_->path() + "/hung;hello2;hang;then;hello2;serve",
+                  "on-failure");
+    wanted.health.silence_ms = 200;
+    const EnclaveRecord record = started(wanted);
+    EXPECT_TRUE(log_says(record.id, "ended: kernel panic: Kernel panic - not syncing: test"));
+    EXPECT_TRUE(log_says(record.id, "ended: unhealthy: its init has not been heard of"));
+    EXPECT_TRUE(eventually([&] {
+        const EnclaveRecord now = described(record.id);
+        return now.restarts == 2 && now.health == HealthState::healthy;
+    }));
+    EXPECT_EQ(described(record.id).last_end->kind, EndKind::unhealthy);
+    ASSERT_TRUE(terminate(paths_, {record.id}).at(0).record);
+    expect_nothing_left(record);
+}
+
+TEST_F(SupervisorTest, TerminateDuringThePauseEndsItAndParentProgramsWaitInIt) {
+    StartConfiguration wanted = restarted("heartbeat;hello2;say exited status 9;reset", "always");
+    wanted.restart_times.first = std::chrono::hours(1);
+    wanted.restart_times.longest = std::chrono::hours(1);
+    const EnclaveRecord record = started(wanted);
+    EXPECT_TRUE(log_says(record.id, "it is started again in 3600 s"));
+    EXPECT_EQ(described(record.id).state, EnclaveState::empty);
+    EXPECT_EQ(described(record.id).health, HealthState::starting);
+    EXPECT_THAT(described(record.id).children, IsEmpty());
+    const auto waiting = dial(record, "CONNECT 5000\n");
+    ASSERT_TRUE(waiting);
+    const auto ended = terminate(paths_, {record.id});
+    ASSERT_TRUE(ended.at(0).record);
+    EXPECT_EQ(ended[0].record->end->reason,
+              "terminated by terminate-enclave while it waited to be started again; before that: "
+              "its program ended with exit status 9");
+    EXPECT_EQ(read_all(waiting->get()), "");
+    expect_nothing_left(record);
+}
+
+TEST_F(SupervisorTest, AParentProgramThatDialsDuringThePauseReachesTheNextMachine) {
+    StartConfiguration wanted = restarted(
+        "heartbeat;unless " + directory_->path() + "/once;reset;then;hello2;serve", "on-failure");
+    wanted.restart_times.first = std::chrono::milliseconds(500);
+    wanted.restart_times.longest = std::chrono::milliseconds(500);
+    const EnclaveRecord record = started(wanted);
+    EXPECT_TRUE(log_says(record.id, "it is started again in 500 ms"));
+    const auto echo = dial(record, "CONNECT 5000\n");
+    ASSERT_TRUE(echo);
+    EXPECT_EQ(read_text(echo->get(), 8), "OK 1024\n");
+}
+
+TEST_F(SupervisorTest, AReplacedImageFileIsNotLookedAtAndAChangedOneRefused) {
+    const std::string script = "heartbeat;hello2;serve";
+    const StartConfiguration wanted = restarted(script, "on-failure");
+    const EnclaveRecord record = started(wanted);
+    const auto kill_vmm = [&] {
+        for (const ChildProcess& child : described(record.id).children) {
+            if (child.name == "casemate-vmm") {
+                ::kill(child.pid, SIGKILL);
+            }
+        }
+    };
+    const std::string kept = wanted.image_path + ".kept";
+    fs::rename(wanted.image_path, kept);
+    std::ofstream(wanted.image_path) << "refuse-image";
+    kill_vmm();
+    EXPECT_TRUE(eventually([&] {
+        return described(record.id).health == HealthState::healthy &&
+               described(record.id).restarts == 1;
+    }));
+    std::ofstream(kept) << script + ";hang";
+    kill_vmm();
+    const End end = end_of(record.id);
+    EXPECT_EQ(end.kind, EndKind::start_failed);
+    EXPECT_THAT(end.reason, HasSubstr("found another in the same file; it is not started again"));
+    EXPECT_EQ(history(record.id)->restarts, 2U);
+    expect_nothing_left(record);
+}
+
+TEST_F(SupervisorTest, AFirstStartThatFailsIsNotRepeated) {
+    const LaunchFailure failure = failed(restarted("bad-heartbeat", "always"));
+    EXPECT_THAT(failure.reason, HasSubstr("0x11"));
+    EXPECT_EQ(history(failure.id)->restarts, 0U);
+    EXPECT_TRUE(fs::is_empty(paths_.enclaves()));
+}
+
+TEST_F(SupervisorTest, RestartsAreCountedAnewOnceItHasDoneWell) {
+    StartConfiguration wanted = restarted(
+        "heartbeat;hello2;unless " + directory_->path() + "/once;reset;then;serve", "on-failure:1");
+    wanted.restart_times.well = std::chrono::milliseconds(50);
+    const EnclaveRecord record = started(wanted);
+    EXPECT_TRUE(log_says(record.id, "restarts are counted anew"));
+    for (const ChildProcess& child : described(record.id).children) {
+        ::kill(child.pid, SIGKILL);
+    }
+    EXPECT_TRUE(eventually([&] { return described(record.id).restarts == 2; }));
+}
+
+TEST_F(SupervisorTest, AConsoleMarksEachRestart) {
+    StartConfiguration wanted = restarted(
+        "console hello;heartbeat;unless " + directory_->path() + "/once;reset;then;hello2;serve",
+        "on-failure");
+    wanted.debug = true;
+    const EnclaveRecord record = started(wanted);
+    EXPECT_TRUE(eventually([&] { return described(record.id).health == HealthState::healthy; }));
+    const auto console = open_console(paths_, record.id);
+    ASSERT_TRUE(console);
+    const std::string expected = "hello\n\n--- casemate: restart 1 ---\nhello\n";
+    EXPECT_EQ(read_text(console->get(), expected.size()), expected);
+}
+
+TEST_F(SupervisorTest, AProgramHasTheTimeToEndThatTerminateGivesIt) {
+    // With none it is not even asked: the machine is stopped.
+    const EnclaveRecord asked = started("heartbeat;hello2;serve");
+    const auto at_once = terminate(paths_, {asked.id}, 0);
+    ASSERT_TRUE(at_once.at(0).record);
+    EXPECT_EQ(at_once[0].record->end->reason, "terminated by terminate-enclave");
+    // One that does not end is stopped when its time is over.
+    StartConfiguration wanted = configuration("heartbeat;hello2;serve-deaf");
+    wanted.shutdown_ms = 3'600'000;
+    const EnclaveRecord deaf = started(wanted);
+    const auto ended = terminate(paths_, {deaf.id}, 1);
+    ASSERT_TRUE(ended.at(0).record);
+    EXPECT_EQ(ended[0].record->end->reason,
+              "terminated by terminate-enclave; the machine was stopped, as init did not end its "
+              "program within 1.0 s");
+    expect_nothing_left(deaf);
+}
+
+TEST_F(SupervisorTest, ASecondRequestEndsItAtOnce) {
+    StartConfiguration wanted = configuration("heartbeat;hello2;serve-deaf");
+    wanted.shutdown_ms = 3'600'000;
+    const EnclaveRecord record = started(wanted);
+    ASSERT_EQ(::kill(record.supervisor, SIGTERM), 0);
+    EXPECT_TRUE(log_says(record.id, "the end is asked for by SIGTERM"));
+    EXPECT_EQ(described(record.id).state, EnclaveState::terminating);
+    ASSERT_EQ(::kill(record.supervisor, SIGTERM), 0);
+    EXPECT_THAT(end_of(record.id).reason, HasSubstr("terminated by SIGTERM"));
+    expect_nothing_left(record);
+}
+
+TEST_F(SupervisorTest, WhoWaitsForTheEndGetsTheRecord) {
+    const EnclaveRecord record = started("heartbeat;hello2;pause 200;say exited status 42;reset");
+    const auto ended = wait_for_end(paths_, record.id);
+    ASSERT_TRUE(ended) << ended.error().message();
+    EXPECT_EQ(ended->end->exit_status, 42);
+    // It has ended already, or its supervisor is killed: the registry tells.
+    EXPECT_EQ(wait_for_end(paths_, record.id)->end->exit_status, 42);
+    const EnclaveRecord other = started("heartbeat;hello2;serve");
+    std::thread killer([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        ::kill(other.supervisor, SIGKILL);
+    });
+    const auto gone = wait_for_end(paths_, other.id);
+    killer.join();
+    ASSERT_TRUE(gone) << gone.error().message();
+    EXPECT_EQ(gone->end->kind, EndKind::supervisor_killed);
+}
+
 TEST_F(SupervisorTest, HostileControlClientsGetAnErrorAndHoldUpNobody) {
     const EnclaveRecord record = started("heartbeat;serve");
     std::vector<UniqueFd> silent;
@@ -590,7 +874,9 @@ TEST_F(SupervisorTest, HostileControlClientsGetAnErrorAndHoldUpNobody) {
         silent.push_back(std::move(*socket));
     }
     for (const std::string line : {"nonsense\n", "{}\n", "{\"request\":\"destroy\"}\n",
-                                   "{\"request\":[[[[[[[[[[[[[]]]]]]]]]]]]]}\n"}) {
+                                   "{\"request\":[[[[[[[[[[[[[]]]]]]]]]]]]]}\n",
+                                   "{\"request\":\"terminate\",\"timeout\":86401}\n",
+                                   "{\"request\":\"terminate\",\"timeout\":-1}\n"}) {
         const auto socket = connect_unix(paths_.control(record.id), SOCK_STREAM);
         ASSERT_TRUE(socket);
         ASSERT_TRUE(write_all(socket->get(), as_bytes(line)));

@@ -19,7 +19,8 @@ namespace casemate::guest {
 
 // supervise reaps every process that ends until the app does, and returns the app's wait status. A
 // shutdown request on the lifecycle stream sends SIGTERM to the app's process group and, when its
-// seconds are over, SIGKILL to every process. All signals must be blocked.
-[[nodiscard]] Result<int> supervise(pid_t app, Lifecycle& lifecycle);
+// seconds are over, SIGKILL to every process. The stream is told every alive_milliseconds that this
+// process lives. All signals must be blocked.
+[[nodiscard]] Result<int> supervise(pid_t app, Lifecycle& lifecycle, int alive_milliseconds);
 
 }  // namespace casemate::guest

@@ -95,7 +95,7 @@ Result<int> live(const Platform& platform, Lifecycle& lifecycle) {
     CASEMATE_CHECK(mount_file_systems(platform.devices));
     raise_loopback();
     CASEMATE_TRY(const pid_t app, start(std::move(launch)));
-    return supervise(app, lifecycle);
+    return supervise(app, lifecycle, platform.alive_milliseconds);
 }
 
 [[noreturn]] void end_with(const Result<int>& status, Lifecycle& lifecycle) {

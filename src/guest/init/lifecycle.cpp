@@ -58,6 +58,17 @@ bool Lifecycle::send(std::string_view line) {
     return true;
 }
 
+void Lifecycle::beat() {
+    if (state_ != State::open) {
+        return;
+    }
+    const ssize_t sent = ::send(fd_.get(), kAlive.data(), kAlive.size(), MSG_NOSIGNAL);
+    const bool full = sent < 0 && (errno == EAGAIN || errno == EINTR);
+    if (!full && sent != static_cast<ssize_t>(kAlive.size())) {
+        drop(State::idle);
+    }
+}
+
 void Lifecycle::drop(State state) {
     fd_.reset();
     state_ = state;
@@ -103,7 +114,8 @@ void Lifecycle::report(std::string_view line) {
         (!wait_for(fd_.get(), POLLOUT, kConnectMilliseconds) || !finish_connecting())) {
         return;
     }
-    if (state_ != State::open || !send(line)) {
+    if (state_ != State::open || !wait_for(fd_.get(), POLLOUT, kReportMilliseconds) ||
+        !send(line)) {
         return;
     }
     shutdown(fd_.get(), SHUT_WR);

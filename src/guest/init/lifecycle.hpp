@@ -27,6 +27,9 @@ public:
     // seconds of the last shutdown request in it, if there was one.
     [[nodiscard]] std::optional<std::uint32_t> serve();
 
+    // beat says that this process still gets its turn; nobody has to be there to hear it.
+    void beat();
+
     // report sends the last line (of protocol.hpp) and waits, 2 seconds at most, until the
     // supervisor has closed the stream: a reset right away would lose what is still on its way.
     void report(std::string_view line);

@@ -31,6 +31,8 @@ struct Platform {
     Connect connect = connect_vsock;
     // The file system of /dev. devtmpfs is one and the same for a machine and all its containers.
     const char* devices = "devtmpfs";
+    // How often the supervisor is told that the first process still gets its turn.
+    int alive_milliseconds = 5000;
 };
 
 }  // namespace casemate::guest

@@ -1,5 +1,6 @@
 // The lifecycle stream between the enclave's first process and its supervisor: lines of text.
-//     init → supervisor   casemate-init 1 | exited status N | exited signal N | failed SENTENCE
+//     init → supervisor   casemate-init 2, then alive every five seconds, then at most one of
+//                         exited status N | exited signal N | failed SENTENCE
 //     supervisor → init   shutdown SECONDS
 // Pure.
 #pragma once
@@ -11,7 +12,8 @@
 
 namespace casemate::guest {
 
-inline constexpr std::string_view kHello = "casemate-init 1\n";
+inline constexpr std::string_view kHello = "casemate-init 2\n";
+inline constexpr std::string_view kAlive = "alive\n";
 inline constexpr std::size_t kMaxLine = 256;
 inline constexpr std::uint32_t kMaxShutdownSeconds = 86'400;
 

@@ -152,8 +152,15 @@ protected:
         console_ = std::move(console->first);
     }
 
-    // next_line reads a line of the lifecycle stream, "" at its end.
+    // next_line reads a line of the lifecycle stream that is no sign of life, "" at its end.
     std::string next_line() {
+        std::string line;
+        while ((line = any_line()) == "alive") {
+        }
+        return line;
+    }
+
+    std::string any_line() {
         std::string line;
         char letter = 0;
         while (read(lifecycle_.get(), &letter, 1) == 1) {
@@ -181,12 +188,13 @@ protected:
     }
 
     std::string last_line() {
-        EXPECT_EQ(next_line(), "casemate-init 1");
+        EXPECT_EQ(next_line(), "casemate-init 2");
         std::string line = next_line();
         lifecycle_.reset();
         return line;
     }
 
+    int alive_milliseconds_ = Platform().alive_milliseconds;
     UniqueFd lifecycle_;
     UniqueFd heartbeat_;
     UniqueFd console_;
@@ -208,7 +216,7 @@ private:
             }
             dup2(console, STDOUT_FILENO);
             dup2(console, STDERR_FILENO);
-            run_customer({connect_rehearsed, "tmpfs"});
+            run_customer({connect_rehearsed, "tmpfs", alive_milliseconds_});
         }
         close(console);
         int status = 0;
@@ -396,17 +404,42 @@ TEST_F(Rehearsal, WithoutALifecycleStreamItRunsAsOnAws) {
 TEST_F(Rehearsal, TheStreamsLossIsTolerated) {
     script("while [ ! -e /out/go ]; do sleep 0.05; done; echo done > /out/done");
     begin();
-    EXPECT_EQ(next_line(), "casemate-init 1");
+    EXPECT_EQ(next_line(), "casemate-init 2");
     lifecycle_.reset();
     touch_out("go");
     EXPECT_THAT(end(), HasSubstr("going on without it"));
     EXPECT_EQ(out("done"), "done\n");
 }
 
+TEST_F(Rehearsal, TheSupervisorHearsThatItLivesWhileTheAppRuns) {
+    script("while [ ! -e /out/go ]; do sleep 0.05; done; exit 6");
+    alive_milliseconds_ = 20;
+    begin();
+    EXPECT_EQ(any_line(), "casemate-init 2");
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(any_line(), "alive");
+    }
+    touch_out("go");
+    EXPECT_EQ(next_line(), "exited status 6");
+    EXPECT_EQ(any_line(), "");
+    lifecycle_.reset();
+    end();
+}
+
+TEST_F(Rehearsal, ASupervisorThatReadsNothingHoldsUpNobody) {
+    // A second is room for more signs of life than the stream holds.
+    script("sleep 1; echo done > /out/done");
+    alive_milliseconds_ = 1;
+    begin();
+    wait_for_out("done");
+    EXPECT_EQ(last_line(), "exited status 0");
+    end();
+}
+
 TEST_F(Rehearsal, ShutdownAsksTheAppFirst) {
     script("trap 'exit 5' TERM; echo ready > /out/ready; while :; do sleep 0.05; done");
     begin();
-    EXPECT_EQ(next_line(), "casemate-init 1");
+    EXPECT_EQ(next_line(), "casemate-init 2");
     wait_for_out("ready");
     ASSERT_TRUE(write_all(lifecycle_.get(), as_bytes("nonsense\nshutdown 600\n")).ok());
     EXPECT_EQ(next_line(), "exited status 5");
@@ -417,7 +450,7 @@ TEST_F(Rehearsal, ShutdownAsksTheAppFirst) {
 TEST_F(Rehearsal, ShutdownKillsWhatDoesNotListen) {
     script("trap '' TERM; echo ready > /out/ready; while :; do sleep 0.05; done");
     begin();
-    EXPECT_EQ(next_line(), "casemate-init 1");
+    EXPECT_EQ(next_line(), "casemate-init 2");
     wait_for_out("ready");
     ASSERT_TRUE(write_all(lifecycle_.get(), as_bytes("shutdown 1\n")).ok());
     EXPECT_EQ(next_line(), "exited signal 9");

@@ -60,6 +60,34 @@ private:
     std::optional<std::int64_t> at_;
 };
 
+// Beat: when the supervisor is told next that this process still gets its turn.
+class Beat {
+public:
+    explicit Beat(int milliseconds)
+        : milliseconds_(milliseconds), next_(now_milliseconds() + milliseconds) {}
+
+    // remaining in milliseconds.
+    [[nodiscard]] int remaining() const {
+        return static_cast<int>(std::max<std::int64_t>(next_ - now_milliseconds(), 0));
+    }
+
+    void keep(Lifecycle& lifecycle) {
+        if (remaining() == 0) {
+            next_ = now_milliseconds() + milliseconds_;
+            lifecycle.beat();
+        }
+    }
+
+private:
+    int milliseconds_;
+    std::int64_t next_;
+};
+
+// sooner of two times as poll takes them.
+int sooner(int deadline, int beat) {
+    return deadline < 0 ? beat : std::min(deadline, beat);
+}
+
 // reap collects every ended child; the app's status when it was among them.
 std::optional<int> reap(pid_t app) {
     std::optional<int> app_status;
@@ -87,16 +115,19 @@ Result<UniqueFd> watch_children() {
 
 }  // namespace
 
-Result<int> supervise(pid_t app, Lifecycle& lifecycle) {
+Result<int> supervise(pid_t app, Lifecycle& lifecycle, int alive_milliseconds) {
     CASEMATE_TRY(const UniqueFd children, watch_children());
     Deadline deadline(app);
+    Beat beat(alive_milliseconds);
     for (;;) {
         if (const auto status = reap(app)) {
             return *status;
         }
         std::array<pollfd, 2> entries{
             {{children.get(), POLLIN, 0}, {lifecycle.descriptor(), lifecycle.events(), 0}}};
-        if (poll(entries.data(), entries.size(), deadline.remaining()) < 0 && errno != EINTR) {
+        if (poll(entries.data(), entries.size(), sooner(deadline.remaining(), beat.remaining())) <
+                0 &&
+            errno != EINTR) {
             return unexpected_errno(GuestErrc::system, "to wait for processes", errno);
         }
         signalfd_siginfo news{};
@@ -108,6 +139,7 @@ Result<int> supervise(pid_t app, Lifecycle& lifecycle) {
             }
         }
         deadline.enforce();
+        beat.keep(lifecycle);
     }
 }
 
