@@ -63,6 +63,14 @@ struct RunOptions {
     Text boot_timeout;
     bool debug_mode = false;
     bool attach_console = false;
+    Text health_port;
+    Text health_interval;
+    Text health_retries;
+    Text health_start_period;
+    Text liveness_timeout;
+    Text restart;
+    Text shutdown_timeout;
+    bool wait = false;
 };
 
 std::optional<CommandError> read_cpus(const RunOptions& options, RunEnclaveArguments& out) {
@@ -98,6 +106,33 @@ std::optional<CommandError> read_options(const RunOptions& options, RunEnclaveAr
     return std::nullopt;
 }
 
+// What an option says takes the place of what the file says.
+std::optional<CommandError> read_watch(const RunOptions& options, WatchArguments& out) {
+    struct Number {
+        const Text& text;
+        std::string_view option;
+        std::optional<std::uint32_t>& to;
+    };
+    for (const Number& number :
+         {Number{options.health_port, "health-port", out.health_port},
+          Number{options.health_interval, "health-interval", out.health_interval_seconds},
+          Number{options.health_retries, "health-retries", out.health_retries},
+          Number{options.health_start_period, "health-start-period", out.health_start_seconds},
+          Number{options.liveness_timeout, "liveness-timeout", out.liveness_seconds},
+          Number{options.shutdown_timeout, "shutdown-timeout", out.shutdown_seconds}}) {
+        if (number.text) {
+            number.to = 0;
+            if (auto error = take_number32(*number.text, number.option, *number.to)) {
+                return error;
+            }
+        }
+    }
+    if (options.restart) {
+        out.restart = options.restart;
+    }
+    return check_watch(out);
+}
+
 Outcome read_run(const RunOptions& options, std::string_view environment) {
     RunEnclaveArguments out;
     if (options.config) {
@@ -122,7 +157,31 @@ Outcome read_run(const RunOptions& options, std::string_view environment) {
             return *std::move(error);
         }
     }
+    if (auto error = read_watch(options, out.watch)) {
+        return *std::move(error);
+    }
+    out.wait = options.wait;
     return Invocation(std::move(out));
+}
+
+void add_watch(CLI::App& app, RunOptions& options) {
+    app.add_option("--health-port", options.health_port,
+                   "Port of the enclave that accepts connections while it is healthy");
+    app.add_option("--health-interval", options.health_interval,
+                   "Seconds between two connections to that port; none: 5");
+    app.add_option("--health-retries", options.health_retries,
+                   "Refusals in a row that make it unhealthy; none: 3");
+    app.add_option("--health-start-period", options.health_start_period,
+                   "Seconds in which refusals do not count yet; none: 30");
+    app.add_option("--liveness-timeout", options.liveness_timeout,
+                   "Seconds without a sign of life from init that make it unhealthy; none: 20; 0: "
+                   "never");
+    app.add_option("--restart", options.restart,
+                   "no, on-failure, on-failure:N or always: what to do at its end");
+    app.add_option("--shutdown-timeout", options.shutdown_timeout,
+                   "Seconds that its program has to end when that is asked for; none: 5");
+    app.add_flag("--wait", options.wait,
+                 "Stay until the enclave has ended, and exit with its program's status");
 }
 
 Verb add_run_enclave(CLI::App& root, std::string_view environment) {
@@ -151,6 +210,7 @@ Verb add_run_enclave(CLI::App& root, std::string_view environment) {
     app->add_option(
         "--boot-timeout", options->boot_timeout,
         "Seconds that the guest has for its heartbeat; 0 or none: by size, 180 or more");
+    add_watch(*app, *options);
     ids->excludes(count);
     for (auto* option : {ids, count, memory, eif, cid, debug, name}) {
         config->excludes(option);
@@ -197,7 +257,36 @@ Verb add_terminate_enclave(CLI::App& root) {
     auto* id = add_id(*app, arguments->selector);
     auto* all = app->add_flag("--all", arguments->all, "End every enclave of this user");
     auto* name = add_name(*app, arguments->selector);
-    return {app, as_they_are(arguments), exactly_one({id, all, name})};
+    const auto timeout = std::make_shared<Text>();
+    const auto force = std::make_shared<bool>(false);
+    auto* seconds = app->add_option("--timeout", *timeout,
+                                    "Seconds that the program has to end; none: what run-enclave "
+                                    "has said; 0: none");
+    app->add_flag("--force", *force, "End it at once; the same as --timeout 0")->excludes(seconds);
+    return {app,
+            [arguments, timeout, force]() -> Outcome {
+                TerminateEnclaveArguments out = *arguments;
+                if (*timeout || *force) {
+                    out.timeout_seconds = 0;
+                }
+                if (*timeout) {
+                    auto error = take(parse_seconds(**timeout, "timeout"), *out.timeout_seconds);
+                    if (error) {
+                        return *std::move(error);
+                    }
+                }
+                return Invocation(std::move(out));
+            },
+            exactly_one({id, all, name})};
+}
+
+Verb add_health(CLI::App& root) {
+    auto* app = root.add_subcommand("health", "Tells whether an enclave is healthy");
+    const auto arguments = std::make_shared<HealthArguments>();
+    auto* id = add_id(*app, arguments->selector);
+    auto* name = add_name(*app, arguments->selector);
+    app->footer("Exit status: 0 healthy; 1 unhealthy; 3 starting, or nothing to judge by.");
+    return {app, as_they_are(arguments), exactly_one({id, name})};
 }
 
 // add_layout_option is for verbs of nitro-cli: JSON unless told otherwise.
@@ -385,9 +474,28 @@ Verb add_doctor(CLI::App& root) {
 Verb add_logs(CLI::App& root) {
     auto* app = root.add_subcommand("logs", "Shows the log of an enclave, also of an ended one");
     const auto arguments = std::make_shared<LogsArguments>();
-    expects(app->add_option("ID", arguments->enclave_id, "Id of the enclave"), Expects::any_enclave)
-        ->required();
-    return {app, as_they_are(arguments)};
+    const auto id = std::make_shared<Text>();
+    auto* plain_id = expects(app->add_option("ID", *id, "Id of the enclave"), Expects::any_enclave);
+    auto* named_id = add_id(*app, arguments->selector);
+    auto* name = add_name(*app, arguments->selector);
+    app->add_flag("--follow", arguments->follow, "Go on until the enclave has ended");
+    const auto tail = std::make_shared<Text>();
+    app->add_option("--tail", *tail, "Show this many last lines of the log and of the console");
+    return {app,
+            [arguments, id, tail]() -> Outcome {
+                LogsArguments out = *arguments;
+                if (*id) {
+                    out.selector.id = *id;
+                }
+                if (*tail) {
+                    out.tail = 0;
+                    if (auto error = take_number32(**tail, "tail", *out.tail)) {
+                        return *std::move(error);
+                    }
+                }
+                return Invocation(std::move(out));
+            },
+            exactly_one({plain_id, named_id, name})};
 }
 
 Verb add_ps(CLI::App& root) {
@@ -633,6 +741,7 @@ CommandLine::CommandLine(const std::string& name, std::string_view acceleration)
         add_verify(app),
         add_doctor(app),
         add_ps(app),
+        add_health(app),
         add_logs(app),
         add_completion(app),
     };

@@ -20,6 +20,23 @@ namespace casemate::cli {
 // Acceleration: how an enclave gets its CPU (--accel, else CASEMATE_ACCEL, else automatic).
 enum class Acceleration : std::uint8_t { automatic, kvm, software };
 
+// WatchArguments: Casemate's own: how an enclave is looked after. What is absent is as it is by
+// default (enclave/configuration.hpp).
+struct WatchArguments {
+    std::optional<std::uint32_t> health_port;
+    std::optional<std::uint32_t> health_interval_seconds;
+    std::optional<std::uint32_t> health_retries;
+    std::optional<std::uint32_t> health_start_seconds;
+    // How long init may be silent; 0: for ever.
+    std::optional<std::uint32_t> liveness_seconds;
+    // A policy that parse_restart takes.
+    std::optional<std::string> restart;
+    // How long the program has to end.
+    std::optional<std::uint32_t> shutdown_seconds;
+
+    bool operator==(const WatchArguments&) const = default;
+};
+
 struct RunEnclaveArguments {
     // Exactly one of cpu_ids (not empty) and cpu_count is given.
     std::vector<std::uint32_t> cpu_ids;
@@ -37,6 +54,9 @@ struct RunEnclaveArguments {
     // Casemate's own: how long the guest has for its heartbeat; 0: nitro-cli's formula (formats.md
     // 3.1).
     std::uint32_t boot_timeout_seconds = 0;
+    WatchArguments watch;
+    // Stay until the enclave has ended, and exit with its program's status.
+    bool wait = false;
 
     bool operator==(const RunEnclaveArguments&) const = default;
 };
@@ -51,6 +71,12 @@ struct TerminateEnclaveArguments {
     // Exactly one of selector and all.
     EnclaveSelector selector;
     bool all = false;
+    // Casemate's own: how long the program has to end; nothing: what run-enclave has said.
+    std::optional<std::uint32_t> timeout_seconds;
+};
+
+struct HealthArguments {
+    EnclaveSelector selector;
 };
 
 struct DescribeEnclavesArguments {
@@ -125,7 +151,11 @@ struct DoctorArguments {
 };
 
 struct LogsArguments {
-    std::string enclave_id;
+    // An ended enclave's id or name will do too; of several with one name, the last.
+    EnclaveSelector selector;
+    bool follow = false;
+    // The last lines of the log and of the console.
+    std::optional<std::uint32_t> tail;
 };
 
 struct PsArguments {
@@ -194,8 +224,9 @@ using Invocation =
     std::variant<RunEnclaveArguments, TerminateEnclaveArguments, DescribeEnclavesArguments,
                  ConsoleArguments, BuildEnclaveArguments, DescribeEifArguments,
                  ValidateEifArguments, PcrArguments, SignEifArguments, ExplainArguments,
-                 DoctorArguments, LogsArguments, PsArguments, VsockConnectArguments,
-                 VsockListenArguments, VerifyArguments, AuthorityArguments, CompletionArguments>;
+                 DoctorArguments, LogsArguments, PsArguments, HealthArguments,
+                 VsockConnectArguments, VsockListenArguments, VerifyArguments, AuthorityArguments,
+                 CompletionArguments>;
 
 using UsageEnd = command_line::End;
 

@@ -143,7 +143,17 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"explain --error-code E01", "runs"}, Case{"doctor", "runs"},
         Case{"doctor --output json", "runs"}, Case{"doctor --output xml", "usage 2"},
         Case{"logs", "usage 2"}, Case{"logs i-1", "runs"}, Case{"ps", "runs"},
-        Case{"ps --all", "runs"}, Case{"vsock", "usage 2"}, Case{"vsock connect 16", "usage 2"},
+        Case{"logs --enclave-name n --follow --tail 5", "runs"},
+        Case{"logs i-1 --enclave-name n", "usage 2"}, Case{"logs i-1 --tail x", "E03"},
+        Case{"health", "usage 2"}, Case{"health --enclave-name n", "runs"},
+        Case{"health --enclave-name n --enclave-id i", "usage 2"},
+        Case{"terminate-enclave --all --timeout 30", "runs"},
+        Case{"terminate-enclave --enclave-id i --force", "runs"},
+        Case{"terminate-enclave --enclave-id i --force --timeout 1", "usage 2"},
+        Case{"terminate-enclave --enclave-id i --timeout 86401", "E03"},
+        Case{"terminate-enclave --enclave-id i --timeout -1", "E03"},
+        Case{"terminate-enclave --timeout 5", "usage 2"}, Case{"ps --all", "runs"},
+        Case{"vsock", "usage 2"}, Case{"vsock connect 16", "usage 2"},
         Case{"vsock connect 16 5000", "runs"}, Case{"vsock connect 16 port", "E03"},
         Case{"vsock connect 16 4294967296", "E03"}, Case{"vsock listen 9000", "runs"},
         Case{"vsock listen", "usage 2"}, Case{"authority", "usage 2"},
@@ -225,7 +235,7 @@ TEST(OtherArgumentsTest, Values) {
     EXPECT_TRUE(rotate.root);
     EXPECT_EQ(rotate.region_key, "u");
     EXPECT_TRUE(parsed_as<AuthorityArguments>(parse_line("authority status --output json")).json);
-    EXPECT_EQ(parsed_as<LogsArguments>(parse_line("logs i-1")).enclave_id, "i-1");
+    EXPECT_EQ(parsed_as<LogsArguments>(parse_line("logs i-1")).selector.id, "i-1");
     EXPECT_TRUE(parsed_as<DoctorArguments>(parse_line("doctor --output json")).json);
     EXPECT_FALSE(parsed_as<DoctorArguments>(parse_line("doctor")).json);
     const auto console =
@@ -253,6 +263,42 @@ TEST(ProgramNameTest, DecidesWhatItSaysItIs) {
 TEST(UsageErrorTest, NamesWhatIsUnknown) {
     const auto end = std::get<UsageEnd>(parse_line("nonsense"));
     EXPECT_THAT(end.standard_error, HasSubstr("unrecognized subcommand 'nonsense'"));
+}
+
+// Each option of looking after an enclave: its limits, and that it takes the place of the file's.
+TEST(ArgumentsOfWatching, LimitsAndDefaults) {
+    const std::string run = "run-enclave --cpu-count 1 --memory 64 --eif-path a ";
+    for (const char* good :
+         {"--health-port 1", "--health-port 4294967294", "--health-interval 1",
+          "--health-retries 1000", "--health-start-period 0", "--liveness-timeout 0",
+          "--liveness-timeout 10", "--restart no", "--restart on-failure", "--restart always",
+          "--restart on-failure:3", "--shutdown-timeout 0", "--shutdown-timeout 86400", "--wait"}) {
+        EXPECT_EQ(answer(run + good), "runs") << good;
+    }
+    for (const char* bad :
+         {"--health-port 0", "--health-port 4294967295", "--health-port x", "--health-interval 0",
+          "--health-retries 0", "--health-retries 1001", "--health-start-period 86401",
+          "--liveness-timeout 9", "--restart maybe", "--restart on-failure:0",
+          "--shutdown-timeout 86401"}) {
+        EXPECT_EQ(answer(run + bad), "E03") << bad;
+    }
+    const auto plain = parsed_as<RunEnclaveArguments>(parse_line(run));
+    EXPECT_EQ(plain.watch, WatchArguments());
+    EXPECT_FALSE(plain.wait);
+    const auto full = parsed_as<RunEnclaveArguments>(
+        parse_line(run + "--health-port 80 --restart on-failure:3 --shutdown-timeout 7"));
+    EXPECT_EQ(full.watch.health_port, 80U);
+    EXPECT_EQ(full.watch.restart, "on-failure:3");
+    EXPECT_EQ(full.watch.shutdown_seconds, 7U);
+}
+
+TEST(ArgumentsOfWatching, TimesToEnd) {
+    const auto parse_end = [](const std::string& line) {
+        return parsed_as<TerminateEnclaveArguments>(parse_line(line)).timeout_seconds;
+    };
+    EXPECT_EQ(parse_end("terminate-enclave --all"), std::nullopt);
+    EXPECT_EQ(parse_end("terminate-enclave --all --timeout 30"), 30U);
+    EXPECT_EQ(parse_end("terminate-enclave --all --force"), 0U);
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ struct Runner {
     int operator()(const CompletionArguments& a) const { return completion(a, output); }
     int operator()(const DoctorArguments& a) const { return doctor(a, output); }
     int operator()(const LogsArguments& a) const { return logs(a, output); }
+    int operator()(const HealthArguments& a) const { return health(a, output); }
     int operator()(const PsArguments& a) const { return ps(a, output); }
     int operator()(const AuthorityArguments& a) const { return authority(a, output); }
     int operator()(const VerifyArguments& a) const { return verify(a, output); }

@@ -37,6 +37,19 @@ Json registers_json(const std::map<std::uint16_t, std::string>& registers) {
     return json;
 }
 
+void add_end(Json& json, const enclave::End& end) {
+    json.add("EndKind", enclave::name_of(end.kind));
+    json.add("Reason", end.reason);
+    json.add("ExitStatus", end.exit_status ? Json(*end.exit_status) : Json());
+    json.add("Signal", end.signal ? Json(*end.signal) : Json());
+}
+
+Json end_json(const enclave::End& end) {
+    Json json = Json::object();
+    add_end(json, end);
+    return json;
+}
+
 // Milliseconds until a point in time, for poll; -1 without one.
 int left_until(const std::optional<Clock::time_point>& until) {
     if (!until) {
@@ -170,7 +183,10 @@ Json identity_json(const enclave::EnclaveRecord& record) {
     return json;
 }
 
-Json description_json(const enclave::EnclaveRecord& record, bool metadata) {
+namespace {
+
+// What describe-enclaves and ps have in common.
+Json base_json(const enclave::EnclaveRecord& record, bool metadata) {
     Json json = identity_json(record);
     json.add("State", enclave::name_of(record.state));
     json.add("Flags", record.debug ? "DEBUG_MODE" : "NONE");
@@ -189,21 +205,36 @@ Json description_json(const enclave::EnclaveRecord& record, bool metadata) {
     return json;
 }
 
+}  // namespace
+
+Json description_json(const enclave::EnclaveRecord& record, bool metadata) {
+    Json json = base_json(record, metadata);
+    const bool watched = record.health_port != 0 || record.restart != "no";
+    if (watched || record.health == enclave::HealthState::unhealthy) {
+        // Casemate's own too: without its options an enclave that is well has AWS's shape.
+        json.add("Health", enclave::name_of(record.health));
+    }
+    return json;
+}
+
 Json history_json(const enclave::EnclaveRecord& record) {
     const auto time = [](std::int64_t milliseconds) {
         return milliseconds == 0 ? Json() : Json(enclave::timestamp(milliseconds));
     };
-    Json json = description_json(record, false);
+    Json json = base_json(record, false);
     json.add("Acceleration", record.acceleration);
     json.add("ImagePath", record.image_path);
     json.add("Created", time(record.created_ms));
     json.add("Started", time(record.started_ms));
     json.add("Ended", time(record.ended_ms));
+    const bool lives = record.state != enclave::EnclaveState::ended;
+    json.add("Health", lives ? Json(enclave::name_of(record.health)) : Json());
+    json.add("HealthReason", record.health_reason.empty() ? Json() : Json(record.health_reason));
+    json.add("Restart", record.restart);
+    json.add("Restarts", record.restarts);
+    json.add("LastEnd", record.last_end ? end_json(*record.last_end) : Json());
     if (record.end) {
-        json.add("EndKind", enclave::name_of(record.end->kind));
-        json.add("Reason", record.end->reason);
-        json.add("ExitStatus", record.end->exit_status ? Json(*record.end->exit_status) : Json());
-        json.add("Signal", record.end->signal ? Json(*record.end->signal) : Json());
+        add_end(json, *record.end);
     }
     return json;
 }

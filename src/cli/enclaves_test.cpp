@@ -1,6 +1,8 @@
 #include "cli/enclaves.hpp"
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <sstream>
 
 #include "cli/main.hpp"
@@ -89,6 +91,32 @@ TEST(EnclaveJson, HistoryTellsTheEnd) {
     EXPECT_THAT(text, HasSubstr("\"Ended\": \"1970-01-01T00:00:00.001Z\""));
 }
 
+// AWS's shape is kept where Casemate's own options were not used and nothing is wrong.
+TEST(EnclaveJson, HealthIsShownOfWatchedAndOfUnhealthyEnclaves) {
+    enclave::EnclaveRecord record = example();
+    record.health = enclave::HealthState::healthy;
+    EXPECT_THAT(description_json(record, false).pretty(), Not(HasSubstr("Health")));
+    record.restart = "on-failure:3";
+    EXPECT_THAT(description_json(record, false).pretty(),
+                HasSubstr("  },\n  \"Health\": \"healthy\"\n}"));
+    record.restart = "no";
+    record.health = enclave::HealthState::unhealthy;
+    record.health_reason = "why";
+    EXPECT_THAT(description_json(record, false).pretty(), HasSubstr("\"Health\": \"unhealthy\""));
+    record.restarts = 2;
+    record.last_end = enclave::End{enclave::EndKind::killed_inside, "before", std::nullopt, 9};
+    EXPECT_THAT(history_json(record).pretty(), HasSubstr(R"(  "Health": "unhealthy",
+  "HealthReason": "why",
+  "Restart": "no",
+  "Restarts": 2,
+  "LastEnd": {
+    "EndKind": "killed-inside",
+    "Reason": "before",
+    "ExitStatus": null,
+    "Signal": 9
+  })"));
+}
+
 TEST(EnclaveErrors, KeepNitroCliNumbers) {
     EXPECT_EQ(code_of(Error(enclave::EnclaveErrc::memory_too_small, "x"), ErrorCode::unspecified),
               ErrorCode::insufficient_memory_requested);
@@ -128,7 +156,32 @@ TEST_F(EnclaveVerbs, UnknownEnclavesHaveTheirNumbers) {
     EXPECT_EQ(run_it({"console", "--enclave-id", "i-0-enc1"}), 11);
     EXPECT_EQ(run_it({"logs", "i-0-enc1"}), 19);
     EXPECT_EQ(run_it({"logs", "../../etc"}), 3);
+    EXPECT_EQ(run_it({"logs", "--enclave-name", "none"}), 58);
+    EXPECT_EQ(run_it({"health", "--enclave-name", "none"}), 58);
+    EXPECT_EQ(run_it({"health", "--enclave-id", "i-0-enc1"}), 11);
     EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(EnclaveVerbs, LogsShowTheLastLinesOfTheLastEnclaveOfAName) {
+    const std::string base = testing::TempDir() + "casemate-cli-test/state/enclaves/";
+    enclave::EnclaveRecord record = example();
+    record.end = enclave::End{enclave::EndKind::exited, "done", 0, std::nullopt};
+    for (const std::string id : {"i-0-enc18c2a4f0e1d2c301", "i-0-enc18c2a4f0e1d2c302"}) {
+        std::filesystem::create_directories(base + id);
+        record.id = id;
+        std::ofstream(base + id + "/record.json") << enclave::to_json(record);
+        std::ofstream(base + id + "/log") << id << "\nsecond\nthird\n";
+        std::ofstream(base + id + "/console.log") << "console one\nconsole two";
+    }
+    EXPECT_EQ(run_it({"logs", "--enclave-name", "hello"}), 0);
+    EXPECT_EQ(out_.str(), "i-0-enc18c2a4f0e1d2c302\nsecond\nthird\nconsole one\nconsole two");
+    out_.str("");
+    EXPECT_EQ(run_it({"logs", "i-0-enc18c2a4f0e1d2c301", "--tail", "1", "--follow"}), 0);
+    EXPECT_EQ(out_.str(), "third\nconsole two");
+    out_.str("");
+    EXPECT_EQ(run_it({"logs", "i-0-enc18c2a4f0e1d2c301", "--tail", "0"}), 0);
+    EXPECT_EQ(out_.str(), "");
+    std::filesystem::remove_all(base);
 }
 
 TEST_F(EnclaveVerbs, ANameThatCouldDriveATerminalIsRefused) {

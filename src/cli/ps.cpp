@@ -10,7 +10,18 @@ namespace casemate::cli {
 
 namespace {
 
-using Row = std::array<std::string, 8>;
+using Row = std::array<std::string, 10>;
+
+// Why it ended, why it is not well, or why it ended before it was started again.
+std::string reason_of(const enclave::EnclaveRecord& record) {
+    if (record.end) {
+        return record.end->reason;
+    }
+    if (!record.health_reason.empty()) {
+        return record.health_reason;
+    }
+    return record.last_end ? "restarted: " + record.last_end->reason : "";
+}
 
 Row row_of(const enclave::EnclaveRecord& record) {
     return {record.id,
@@ -20,16 +31,18 @@ Row row_of(const enclave::EnclaveRecord& record) {
             std::to_string(record.memory_mib) + " MiB",
             record.acceleration,
             std::string(enclave::name_of(record.state)),
-            record.end ? record.end->reason : ""};
+            record.end ? "" : std::string(enclave::name_of(record.health)),
+            std::to_string(record.restarts),
+            reason_of(record)};
 }
 
 std::string table(const std::vector<enclave::EnclaveRecord>& records) {
-    std::vector<Row> rows{
-        {"ENCLAVE ID", "NAME", "CID", "CPUS", "MEMORY", "ACCELERATION", "STATE", "REASON"}};
+    std::vector<Row> rows{{"ENCLAVE ID", "NAME", "CID", "CPUS", "MEMORY", "ACCELERATION", "STATE",
+                           "HEALTH", "RESTARTS", "REASON"}};
     for (const auto& record : records) {
         rows.push_back(row_of(record));
     }
-    std::array<std::size_t, 8> widths{};
+    std::array<std::size_t, 10> widths{};
     for (const Row& row : rows) {
         for (std::size_t i = 0; i < row.size(); ++i) {
             widths.at(i) = std::max(widths.at(i), row.at(i).size());

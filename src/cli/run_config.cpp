@@ -93,6 +93,22 @@ private:
     std::optional<CommandError> error_;
 };
 
+WatchArguments read_watch(ConfigReader& reader) {
+    const auto number = [&reader](const char* key) -> std::optional<std::uint32_t> {
+        const auto value = reader.number(key, kMax32);
+        return value ? std::optional(static_cast<std::uint32_t>(*value)) : std::nullopt;
+    };
+    WatchArguments watch;
+    watch.health_port = number("health_port");
+    watch.health_interval_seconds = number("health_interval");
+    watch.health_retries = number("health_retries");
+    watch.health_start_seconds = number("health_start_period");
+    watch.liveness_seconds = number("liveness_timeout");
+    watch.shutdown_seconds = number("shutdown_timeout");
+    watch.restart = reader.text("restart");
+    return watch;
+}
+
 CommandError missing(ErrorCode code, const std::string& key) {
     return {code, "Expected `" + key + "` in the configuration file, found none."};
 }
@@ -118,7 +134,11 @@ std::variant<RunEnclaveArguments, CommandError> parse_run_config(std::string_vie
     arguments.enclave_name = reader.text("enclave_name");
     arguments.attach_console = reader.flag("attach_console");
     arguments.debug_mode = reader.flag("debug_mode") || arguments.attach_console;
+    arguments.watch = read_watch(reader);
     if (auto refused = reader.take_error()) {
+        return *std::move(refused);
+    }
+    if (auto refused = check_watch(arguments.watch)) {
         return *std::move(refused);
     }
     if (!eif_path || !memory) {

@@ -11,7 +11,8 @@ namespace casemate::cli {
 
 // read_run_config gives what the file asks for. Unknown keys are ignored. Errors: E19 when it can't
 // be read, E17 when it is not the JSON that is expected or has no eif_path or memory_mib, E01
-// without and E02 with both of cpu_ids and cpu_count, E03 for a CID that no enclave can have.
+// without and E02 with both of cpu_ids and cpu_count, E03 for a CID that no enclave can have
+// and for what check_watch refuses.
 [[nodiscard]] std::variant<RunEnclaveArguments, CommandError> read_run_config(
     const std::string& path);
 

@@ -22,6 +22,16 @@ TEST(RunConfigTest, EveryKey) {
     EXPECT_EQ(*run, expected);
 }
 
+TEST(RunConfigTest, HowItIsLookedAfter) {
+    const auto parsed = parse_run_config(
+        R"({"eif_path": "a", "memory_mib": 1, "cpu_count": 1, "health_port": 80,
+            "health_interval": 2, "health_retries": 4, "health_start_period": 9,
+            "liveness_timeout": 60, "restart": "on-failure:2", "shutdown_timeout": 30})");
+    const auto* run = std::get_if<RunEnclaveArguments>(&parsed);
+    ASSERT_NE(run, nullptr);
+    EXPECT_EQ(run->watch, (WatchArguments{80, 2, 4, 9, 60, "on-failure:2", 30}));
+}
+
 TEST(RunConfigTest, NullIsAbsent) {
     const auto parsed = parse_run_config(
         R"({"eif_path": "a", "memory_mib": 1, "enclave_cid": null, "cpu_ids": null, "cpu_count": 2})");
@@ -70,6 +80,12 @@ INSTANTIATE_TEST_SUITE_P(
                 ErrorCode::serialization},
         Refusal{R"({"eif_path": "a", "memory_mib": 1, "cpu_count": 1, "debug_mode": 1})",
                 ErrorCode::serialization},
+        Refusal{R"({"eif_path": "a", "memory_mib": 1, "cpu_count": 1, "restart": 3})",
+                ErrorCode::serialization},
+        Refusal{R"({"eif_path": "a", "memory_mib": 1, "cpu_count": 1, "restart": "often"})",
+                ErrorCode::invalid_argument},
+        Refusal{R"({"eif_path": "a", "memory_mib": 1, "cpu_count": 1, "health_port": 0})",
+                ErrorCode::invalid_argument},
         Refusal{R"({"eif_path": "a", "memory_mib": 1, "cpu_count": 1, "enclave_cid": 3})",
                 ErrorCode::invalid_argument}));
 

@@ -37,6 +37,27 @@ enclave::Acceleration acceleration_of(Acceleration wanted) {
     return enclave::Acceleration::automatic;
 }
 
+constexpr std::uint64_t kMsPerSecond = 1000;
+
+void take_watch(const WatchArguments& watch, enclave::StartConfiguration& configuration) {
+    const auto seconds = [](const std::optional<std::uint32_t>& from, std::uint64_t& to) {
+        if (from) {
+            to = *from * kMsPerSecond;
+        }
+    };
+    enclave::HealthSettings& health = configuration.health;
+    health.port = watch.health_port.value_or(health.port);
+    health.retries = watch.health_retries.value_or(health.retries);
+    seconds(watch.health_interval_seconds, health.interval_ms);
+    seconds(watch.health_start_seconds, health.start_ms);
+    seconds(watch.liveness_seconds, health.silence_ms);
+    seconds(watch.shutdown_seconds, configuration.shutdown_ms);
+    // Checked by check_watch.
+    if (const auto policy = enclave::parse_restart(watch.restart.value_or("no"))) {
+        configuration.restart = *policy;
+    }
+}
+
 enclave::StartConfiguration configuration_of(const RunEnclaveArguments& arguments,
                                              const enclave::Paths& paths) {
     enclave::StartConfiguration configuration;
@@ -49,8 +70,8 @@ enclave::StartConfiguration configuration_of(const RunEnclaveArguments& argument
     configuration.memory_mib = arguments.memory_mib;
     configuration.debug = arguments.debug_mode;
     configuration.acceleration = acceleration_of(arguments.acceleration);
-    constexpr std::uint64_t kMsPerSecond = 1000;
     configuration.boot_timeout_ms = arguments.boot_timeout_seconds * kMsPerSecond;
+    take_watch(arguments.watch, configuration);
     return configuration;
 }
 
@@ -73,6 +94,29 @@ int not_launched(const enclave::LaunchFailure& failure, InterruptionSignals& sig
             (failure.id.empty() ? std::string()
                                 : "; `casemate logs " + failure.id + "` shows its log"),
         output);
+}
+
+// The program's status as a shell gives it; 125 where it has none.
+int status_of(const enclave::End& end) {
+    constexpr int kSignalled = 128;
+    constexpr int kNoStatus = 125;
+    return end.signal ? kSignalled + *end.signal : end.exit_status.value_or(kNoStatus);
+}
+
+int wait_until_it_ends(const enclave::Paths& paths, const std::string& id, Output& output) {
+    InterruptionSignals signals;
+    auto ended = enclave::wait_for_end(paths, id, signals.fd());
+    if (ended && !ended->end) {
+        // Interrupted: its program gets the time to end that it always has.
+        output.say("Interrupted: the enclave is ended.");
+        ended = std::move(enclave::terminate(paths, {id}).front().record);
+    }
+    if (!ended || !ended->end) {
+        return output.fail(ErrorCode::process_connection,
+                           ended ? "the enclave's end is not known" : ended.error().detail());
+    }
+    output.say("Enclave " + id + " ended: " + ended->end->reason + ".");
+    return status_of(*ended->end);
 }
 
 }  // namespace
@@ -101,11 +145,11 @@ int run_enclave(const RunEnclaveArguments& arguments, Output& output) {
     }
     signals.restore();
     const enclave::EnclaveRecord& record = std::get<enclave::Launched>(outcome).record;
-    const int status = output.result(identity_json(record));
-    if (status != 0 || !arguments.attach_console) {
-        return status;
+    int status = output.result(identity_json(record));
+    if (status == 0 && arguments.attach_console) {
+        status = follow_console(*paths, record.id, std::nullopt, output);
     }
-    return follow_console(*paths, record.id, std::nullopt, output);
+    return status == 0 && arguments.wait ? wait_until_it_ends(*paths, record.id, output) : status;
 }
 
 }  // namespace casemate::cli

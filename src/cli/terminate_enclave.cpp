@@ -16,8 +16,9 @@ Json terminated_json(const enclave::EnclaveRecord& record) {
     return json;
 }
 
-int terminate_one(const enclave::Paths& paths, const std::string& id, Output& output) {
-    const auto answers = enclave::terminate(paths, {id});
+int terminate_one(const enclave::Paths& paths, const std::string& id,
+                  std::optional<std::uint32_t> seconds, Output& output) {
+    const auto answers = enclave::terminate(paths, {id}, seconds);
     const auto& record = answers.front().record;
     if (!record) {
         if (!record.error().is(enclave::EnclaveErrc::socket)) {
@@ -32,13 +33,15 @@ int terminate_one(const enclave::Paths& paths, const std::string& id, Output& ou
 }
 
 // Enclaves of other users are passed over, as nitro-cli does, but not without a word.
-int terminate_all(const enclave::Paths& paths, Output& output) {
+int terminate_all(const enclave::Paths& paths, std::optional<std::uint32_t> seconds,
+                  Output& output) {
     if (const auto readable = enclave::check_readable(paths); !readable) {
         return output.fail(ErrorCode::read_from_disk, readable.error().detail());
     }
     Json list = Json::array();
     std::size_t failed = 0;
-    for (const auto& answer : enclave::terminate(paths, enclave::Registry(paths).living())) {
+    for (const auto& answer :
+         enclave::terminate(paths, enclave::Registry(paths).living(), seconds)) {
         if (answer.record) {
             output.say("Successfully terminated enclave " + answer.id + ".");
             list.append(terminated_json(*answer.record));
@@ -64,13 +67,13 @@ int terminate_enclave(const TerminateEnclaveArguments& arguments, Output& output
         return output.fail(ErrorCode::file_operation, paths.error());
     }
     if (arguments.all) {
-        return terminate_all(*paths, output);
+        return terminate_all(*paths, arguments.timeout_seconds, output);
     }
     const auto id = selected(*paths, arguments.selector);
     if (!id) {
         return output.fail(code_of(id.error(), ErrorCode::naming), id.error().detail());
     }
-    return terminate_one(*paths, *id, output);
+    return terminate_one(*paths, *id, arguments.timeout_seconds, output);
 }
 
 }  // namespace casemate::cli

@@ -1,7 +1,10 @@
 #include "cli/values.hpp"
 
+#include <array>
 #include <charconv>
 #include <limits>
+
+#include "enclave/restart.hpp"
 
 namespace casemate::cli {
 
@@ -12,6 +15,8 @@ constexpr std::uint64_t kFirstEnclaveCid = 4;
 constexpr std::uint64_t kLastEnclaveCid = 0xfffffffe;
 constexpr std::uint64_t kMibPerGib = 1024;
 constexpr std::uint64_t kMibPerTib = kMibPerGib * 1024;
+constexpr std::uint32_t kMaxSeconds = 86400;
+constexpr std::uint32_t kMaxPort = 0xfffffffe;
 constexpr std::uint64_t kMaxMib = std::numeric_limits<std::uint64_t>::max() >> 20U;
 
 CommandError invalid(std::string sentence) {
@@ -96,6 +101,48 @@ Value<std::uint64_t> parse_enclave_cid(std::string_view text) {
         return *std::move(error);
     }
     return *cid;
+}
+
+Value<std::uint64_t> parse_seconds(std::string_view text, std::string_view option) {
+    return parse_number(text, option, kMaxSeconds);
+}
+
+std::optional<CommandError> check_watch(const WatchArguments& watch) {
+    struct Range {
+        std::string_view option;
+        const std::optional<std::uint32_t>& value;
+        std::uint32_t least;
+        std::uint32_t most;
+    };
+    constexpr std::uint32_t kMaxRetries = 1000;
+    // Init says that it lives every five seconds.
+    constexpr std::uint32_t kLeastLiveness = 10;
+    const std::array<Range, 6> ranges{{
+        {"health-port", watch.health_port, 1, kMaxPort},
+        {"health-interval", watch.health_interval_seconds, 1, kMaxSeconds},
+        {"health-retries", watch.health_retries, 1, kMaxRetries},
+        {"health-start-period", watch.health_start_seconds, 0, kMaxSeconds},
+        {"shutdown-timeout", watch.shutdown_seconds, 0, kMaxSeconds},
+        {"liveness-timeout", watch.liveness_seconds, 0, kMaxSeconds},
+    }};
+    for (const Range& range : ranges) {
+        if (range.value && (*range.value < range.least || *range.value > range.most)) {
+            return invalid("Expected `" + std::string(range.option) + "` of " +
+                           std::to_string(range.least) + " to " + std::to_string(range.most) +
+                           ", found " + std::to_string(*range.value) + ".");
+        }
+    }
+    if (watch.liveness_seconds.value_or(0) != 0 && *watch.liveness_seconds < kLeastLiveness) {
+        return invalid("Expected `liveness-timeout` of 10 seconds or more, or 0 for none, found " +
+                       std::to_string(*watch.liveness_seconds) + ".");
+    }
+    if (watch.restart) {
+        const auto policy = enclave::parse_restart(*watch.restart);
+        if (!policy) {
+            return invalid("`restart`: " + policy.error().detail() + ".");
+        }
+    }
+    return std::nullopt;
 }
 
 Value<Acceleration> parse_acceleration(std::string_view text) {

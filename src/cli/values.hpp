@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -27,6 +28,12 @@ using Value = std::variant<T, CommandError>;
 
 // check_enclave_cid is the same for a number: nothing when it is one.
 [[nodiscard]] std::optional<CommandError> check_enclave_cid(std::uint64_t cid);
+
+// parse_seconds reads 0 to 86400; option is named in the error.
+[[nodiscard]] Value<std::uint64_t> parse_seconds(std::string_view text, std::string_view option);
+
+// check_watch refuses what can't be meant (E03): a port 0, no time between two looks.
+[[nodiscard]] std::optional<CommandError> check_watch(const WatchArguments& watch);
 
 // parse_acceleration reads auto, kvm or software.
 [[nodiscard]] Value<Acceleration> parse_acceleration(std::string_view text);

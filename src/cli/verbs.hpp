@@ -19,6 +19,7 @@ namespace casemate::cli {
 [[nodiscard]] int completion(const CompletionArguments& arguments, Output& output);
 [[nodiscard]] int doctor(const DoctorArguments& arguments, Output& output);
 [[nodiscard]] int logs(const LogsArguments& arguments, Output& output);
+[[nodiscard]] int health(const HealthArguments& arguments, Output& output);
 [[nodiscard]] int ps(const PsArguments& arguments, Output& output);
 [[nodiscard]] int authority(const AuthorityArguments& arguments, Output& output);
 [[nodiscard]] int verify(const VerifyArguments& arguments, Output& output);

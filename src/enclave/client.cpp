@@ -63,9 +63,14 @@ public:
         static_cast<void>(loop_.add(fd, EPOLLIN, [this, fd](std::uint32_t) { receive(fd); }));
     }
 
-    // Nothing is for ever.
-    [[nodiscard]] std::vector<Answer> wait(std::optional<std::chrono::milliseconds> at_most) {
+    // No time is for ever; interrupt ends the wait when it is readable, -1 is none.
+    [[nodiscard]] std::vector<Answer> wait(std::optional<std::chrono::milliseconds> at_most,
+                                           int interrupt) {
         if (!open_.empty()) {
+            if (interrupt >= 0) {
+                static_cast<void>(
+                    loop_.add(interrupt, EPOLLIN, [this](std::uint32_t) { loop_.stop(); }));
+            }
             if (at_most) {
                 loop_.after(*at_most, [this] { loop_.stop(); });
             }
@@ -120,7 +125,7 @@ private:
 
 std::vector<Answer> ask(const Paths& paths, const std::vector<std::string>& ids,
                         const std::string& request,
-                        std::optional<std::chrono::milliseconds> at_most) {
+                        std::optional<std::chrono::milliseconds> at_most, int interrupt = -1) {
     auto loop = EventLoop::create();
     if (!loop) {
         std::vector<Answer> answers;
@@ -134,7 +139,7 @@ std::vector<Answer> ask(const Paths& paths, const std::vector<std::string>& ids,
     for (const std::string& id : ids) {
         conversations.begin(paths, id, request);
     }
-    std::vector<Answer> answers = conversations.wait(at_most);
+    std::vector<Answer> answers = conversations.wait(at_most, interrupt);
     std::vector<Answer> ordered;
     for (const std::string& id : ids) {
         const auto found = std::find_if(answers.begin(), answers.end(),
@@ -324,10 +329,17 @@ std::vector<Answer> terminate(const Paths& paths, const std::vector<std::string>
     return ask(paths, ids, control_request("terminate", seconds), longest + kTerminateTime);
 }
 
-Result<EnclaveRecord> wait_for_end(const Paths& paths, const std::string& id) {
-    auto answer = std::move(ask(paths, {id}, control_request("wait"), std::nullopt).front().record);
+Result<EnclaveRecord> wait_for_end(const Paths& paths, const std::string& id, int interrupt) {
+    auto answer = std::move(
+        ask(paths, {id}, control_request("wait"), std::nullopt, interrupt).front().record);
     if (answer || answer.error().is(EnclaveErrc::not_permitted)) {
         return answer;
+    }
+    pollfd interrupted{interrupt, POLLIN, 0};
+    if (interrupt >= 0 && ::poll(&interrupted, 1, 0) > 0) {
+        EnclaveRecord record;
+        record.id = id;
+        return record;
     }
     // It ended before it was asked, or its supervisor was killed: the registry knows.
     for (EnclaveRecord& record : Registry(paths).histories()) {

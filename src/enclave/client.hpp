@@ -41,8 +41,10 @@ struct Answer {
 [[nodiscard]] std::vector<Answer> terminate(const Paths& paths, const std::vector<std::string>& ids,
                                             std::optional<std::uint64_t> seconds = std::nullopt);
 
-// wait_for_end waits until the enclave has ended, however long that takes. Errors: as terminate.
-[[nodiscard]] Result<EnclaveRecord> wait_for_end(const Paths& paths, const std::string& id);
+// wait_for_end waits until the enclave has ended, however long that takes, or until the descriptor
+// interrupt (-1: none) is readable: then the record has no end. Errors: as terminate.
+[[nodiscard]] Result<EnclaveRecord> wait_for_end(const Paths& paths, const std::string& id,
+                                                 int interrupt = -1);
 
 // describe asks one enclave. EnclaveErrc::socket when there is no such enclave.
 [[nodiscard]] Result<EnclaveRecord> describe(const Paths& paths, const std::string& id);

@@ -199,11 +199,9 @@ std::optional<End> read_end(Reader& reader, const char* key) {
 }
 
 json::object watch_object(const EnclaveRecord& record) {
-    json::object watch{{"health", name_of(record.health)},
-                       {"health_reason", record.health_reason},
-                       {"restart", record.restart},
-                       {"restarts", record.restarts},
-                       {"shutdown_ms", record.shutdown_ms}};
+    json::object watch{{"health", name_of(record.health)},  {"health_reason", record.health_reason},
+                       {"health_port", record.health_port}, {"restart", record.restart},
+                       {"restarts", record.restarts},       {"shutdown_ms", record.shutdown_ms}};
     if (record.last_end) {
         watch["last_end"] = end_object(*record.last_end);
     }
@@ -218,6 +216,7 @@ void read_watch(Reader& reader, EnclaveRecord& record) {
     Reader watch(*object);
     record.health = watch.named("health", kHealths);
     record.health_reason = watch.text("health_reason");
+    record.health_port = watch.number<std::uint32_t>("health_port");
     record.restart = watch.text("restart");
     record.restarts = watch.number<std::uint64_t>("restarts");
     record.shutdown_ms = watch.number<std::uint64_t>("shutdown_ms");

@@ -98,6 +98,8 @@ struct EnclaveRecord {
     // How it is and, when that is not well, why.
     HealthState health = HealthState::starting;
     std::string health_reason;
+    // The port that is tried for it; 0: none.
+    std::uint32_t health_port = 0;
     // The policy (restart.hpp), how often it has been started again, and its last end before that.
     std::string restart = "no";
     std::uint64_t restarts = 0;

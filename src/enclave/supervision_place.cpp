@@ -91,6 +91,7 @@ Result<> Supervision::take_place() {
     record_.debug = configuration_.debug;
     record_.image_path = configuration_.image_path;
     record_.created_ms = now_ms();
+    record_.health_port = configuration_.health.port;
     record_.restart = to_text(configuration_.restart);
     record_.shutdown_ms = configuration_.shutdown_ms;
     CASEMATE_TRY(authority::Instance instance, read_identity(configuration_.paths));
