@@ -43,6 +43,23 @@ std::uint32_t small(const std::string& text) {
     return static_cast<std::uint32_t>(number(text));
 }
 
+// A listener that accepts nobody: its peers are connected all the same.
+int idle_listener = -1;
+
+std::string listen_idly(std::uint32_t port) {
+    if (idle_listener >= 0) {
+        return "error expected unlisten first";
+    }
+    idle_listener = listen_on(port);
+    return "ok";
+}
+
+std::string unlisten() {
+    close(idle_listener);
+    idle_listener = -1;
+    return "ok";
+}
+
 std::string identity() {
     std::array<char, 4096> folder{};
     std::string text =
@@ -168,6 +185,12 @@ std::string execute(const std::vector<std::string>& words) {
         in_background(spin_for_ever, nullptr);
         return "ok";
     }
+    if (verb == "listen" && count == 2) {
+        return listen_idly(small(words[1]));
+    }
+    if (verb == "unlisten" && count == 1) {
+        return unlisten();
+    }
     if (verb == "orphans" && count == 2) {
         return leave_orphans(number(words[1]));
     }
@@ -179,7 +202,8 @@ std::string execute(const std::vector<std::string>& words) {
     }
     return "error expected connect CID PORT, send CID PORT BYTES, fanout N [PORT], cpus, nsm "
            "describe|pcr N|random|raw HEX|nothing|time COUNT HEX, run PROGRAM [ARGUMENT]..., file "
-           "PATH BYTES, id, env NAME, say TEXT, spin, orphans N, deaf, panic, abort or exit N";
+           "PATH BYTES, id, env NAME, say TEXT, spin, listen PORT, unlisten, orphans N, deaf, "
+           "panic, abort or exit N";
 }
 
 void commands(int stream, std::uint64_t) {

@@ -134,6 +134,12 @@ class Machine:
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout,
                               check=False, **options)
 
+    def popen(self, *arguments):
+        """Starts casemate and returns its process."""
+        return subprocess.Popen([CASEMATE, *map(str, arguments)], env=self.environment, text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+
     def json(self, *arguments, **options):
         """Runs casemate, which must succeed, and parses its standard output."""
         done = self.run(*arguments, **options)
