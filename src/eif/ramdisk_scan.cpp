@@ -169,7 +169,7 @@ ByteView RamdiskScan::State::begin_something(Stream& stream, ByteView bytes) {
     }
     found.closed = true;
     skipping = true;
-    return {};
+    return bytes;
 }
 
 void RamdiskScan::State::end_header(Stream& stream) {
@@ -276,7 +276,7 @@ ByteView RamdiskScan::State::inflate_some(ByteView bytes) {
             found.closed = true;
             skipping = true;
             end_inflating();
-            return {};
+            return bytes;
         }
     } while (outcome == Z_OK && (zlib.avail_in != 0 || zlib.avail_out == 0));
     const std::size_t taken = size - zlib.avail_in;

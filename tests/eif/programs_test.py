@@ -105,7 +105,7 @@ class EifBuild(ImageTest):
                 (1, "expected a kernel for aarch64 (--arch), found bzImage", ["--arch", "aarch64"], {}),
                 (1, "No such file", [], {"kernel": "absent"}),
                 (1, "No such file", [], {"ramdisks": ["absent"]}),
-                (2, "--ramdisk is required", [], {"ramdisks": []}),
+                (2, "--ramdisk", [], {"ramdisks": []}),
                 (1, "expected at most 29 ramdisks, found 30", [], {"ramdisks": ["boot"] * 30}),
                 (1, "expected at most 28 ramdisks, found 29", signing, {"ramdisks": ["boot"] * 29}),
                 (1, "larger than 4096 bytes", ["--metadata", "large.json"], {}),
@@ -132,7 +132,7 @@ class EifBuild(ImageTest):
                      for part in (one, "x")]
             done = self.run_program(EIF_BUILD, *given)
             self.assertEqual((done.returncode, done.stdout), (2, ""))
-            self.assertIn(f"{name} is required", done.stderr)
+            self.assertIn(name, done.stderr)
         done = self.run_program(EIF_BUILD, "--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         for name in ("--kernel_config", "--img-kernel", "--build-tool-version", "sha512"):
