@@ -98,6 +98,18 @@ Result<std::uint64_t> size_of(const json::object& object) {
                     value == nullptr ? "nothing" : json::serialize(*value));
 }
 
+Result<> read_platform(const json::object& object, Descriptor& descriptor) {
+    const json::value* platform = member(object, "platform");
+    if (platform == nullptr) {
+        return {};
+    }
+    CASEMATE_TRY(const json::object* members, as_object(platform, "platform"));
+    CASEMATE_TRY(descriptor.operating_system, text_of(*members, "os"));
+    CASEMATE_TRY(descriptor.architecture, text_of(*members, "architecture"));
+    CASEMATE_TRY(descriptor.variant, text_of(*members, "variant"));
+    return {};
+}
+
 Result<Descriptor> parse_descriptor(const json::value* value, const std::string& what) {
     CASEMATE_TRY(const json::object* object, as_object(value, what));
     Descriptor descriptor;
@@ -105,12 +117,7 @@ Result<Descriptor> parse_descriptor(const json::value* value, const std::string&
     CASEMATE_TRY(const std::string digest, text_of(*object, "digest"));
     CASEMATE_TRY(descriptor.digest, parse_digest(digest));
     CASEMATE_TRY(descriptor.size, size_of(*object));
-    if (const json::value* platform = member(*object, "platform"); platform != nullptr) {
-        CASEMATE_TRY(const json::object* members, as_object(platform, "platform"));
-        CASEMATE_TRY(descriptor.operating_system, text_of(*members, "os"));
-        CASEMATE_TRY(descriptor.architecture, text_of(*members, "architecture"));
-        CASEMATE_TRY(descriptor.variant, text_of(*members, "variant"));
-    }
+    CASEMATE_CHECK(read_platform(*object, descriptor));
     if (const json::value* notes = member(*object, "annotations"); notes != nullptr) {
         CASEMATE_TRY(const json::object* members, as_object(notes, "annotations"));
         CASEMATE_TRY(descriptor.tag, text_of(*members, "org.opencontainers.image.ref.name"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cstring>
 #include <new>
 
 #include "codec/base64.hpp"
@@ -18,15 +19,24 @@ constexpr std::size_t kMaxTokenSize = 64UL << 10U;
 constexpr std::uint64_t kDefaultTokenSeconds = 60;
 constexpr std::uint64_t kMaxTokenSeconds = 24UL * 3600;
 
-// CleansingMemory: what a JSON value held does not stay in freed memory.
+// CleansingMemory: what a JSON value held does not stay in freed memory. Each block has its size in
+// front, because Boost.JSON 1.81 does not always give back the numbers it asked with.
 class CleansingMemory final : public json::memory_resource {
 private:
-    void* do_allocate(std::size_t size, std::size_t alignment) override {
-        return ::operator new(size, std::align_val_t(alignment));
+    static constexpr std::size_t kHead = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+
+    // JSON values need no stricter alignment than any object.
+    void* do_allocate(std::size_t size, std::size_t /*alignment*/) override {
+        auto* const block = static_cast<std::uint8_t*>(::operator new(kHead + size));
+        std::memcpy(block, &size, sizeof(size));
+        return block + kHead;
     }
-    void do_deallocate(void* memory, std::size_t size, std::size_t alignment) override {
-        cleanse({static_cast<std::uint8_t*>(memory), size});
-        ::operator delete(memory, std::align_val_t(alignment));
+    void do_deallocate(void* memory, std::size_t /*size*/, std::size_t /*alignment*/) override {
+        auto* const block = static_cast<std::uint8_t*>(memory) - kHead;
+        std::size_t size = 0;
+        std::memcpy(&size, block, sizeof(size));
+        cleanse({block + kHead, size});
+        ::operator delete(block);
     }
     [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override {
         return this == &other;

@@ -72,6 +72,7 @@ TEST(RegistryReference, refuses_other_names) {
                                     std::string("-host.example/app"),
                                     std::string("[::1/app"),
                                     std::string("[:::]/app"),
+                                    std::string("[::1\0]/app", 10),
                                     std::string("a b"),
                                     std::string("app\0", 4),
                                     std::string("https://host.example/app"),

@@ -83,7 +83,8 @@ bool is_host(std::string_view text) {
     if (text.starts_with('[') && text.ends_with(']')) {
         in6_addr address{};
         const std::string inside(text.substr(1, text.size() - 2));
-        return ::inet_pton(AF_INET6, inside.c_str(), &address) == 1;
+        return inside.find('\0') == std::string::npos &&
+               ::inet_pton(AF_INET6, inside.c_str(), &address) == 1;
     }
     while (true) {
         const std::size_t dot = text.find('.');
