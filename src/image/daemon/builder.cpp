@@ -91,7 +91,9 @@ Result<> run(const std::string& program, std::vector<std::string> arguments) {
     if (interrupted != 0) {
         (void)::raise(interrupted);
     }
-    CASEMATE_CHECK(exit ? Result<>() : Result<>(std::move(exit).error()));
+    if (!exit) {
+        return std::move(exit).error();
+    }
     if (interrupted != 0 || exit->exit_code != 0) {
         return Error(ImageErrc::build, "expected " + program + " " + options.arguments.front() +
                                            " to succeed, found " + exit->text() +

@@ -263,7 +263,9 @@ Result<> DaemonClient::work(const http::Request& request, http::BodySource* uplo
     auto response =
         connection.stream(request, upload, [&](ByteView bytes) { return messages.put(bytes); });
     shower.flush();
-    CASEMATE_CHECK(response ? Result<>() : Result<>(std::move(response).error()));
+    if (!response) {
+        return std::move(response).error();
+    }
     if (response->status / 100 != 2) {
         return refusal(*response);
     }

@@ -186,7 +186,11 @@ TEST(DaemonMessages, AreShownWithoutControlCharacters) {
 TEST(BuildContext, IsAnArchiveOfTheFolder) {
     const auto directory = TemporaryDirectory::create();
     ASSERT_TRUE(directory.ok());
-    const std::string base = directory->path();
+    const std::string& base = directory->path();
+    const auto in_base = [&](const std::string& name) {
+        std::string path = base;
+        return path.append("/").append(name);
+    };
     const std::string long_name = std::string(99, 'd') + "/" + std::string(200, 'f');
     std::map<std::string, std::string> files = {{"Dockerfile", "FROM scratch\n"},
                                                 {".dockerignore", "*\n!a\n!big\n!dd*\n!link\n"},
@@ -196,7 +200,7 @@ TEST(BuildContext, IsAnArchiveOfTheFolder) {
                                                 {long_name, "long"}};
     ASSERT_EQ(::mkdir((base + "/" + std::string(99, 'd')).c_str(), 0750), 0);
     for (const auto& [name, content] : files) {
-        ASSERT_TRUE(write_file_atomically(base + "/" + name, as_bytes(content), 0640).ok());
+        ASSERT_TRUE(write_file_atomically(in_base(name), as_bytes(content), 0640).ok());
     }
     ASSERT_EQ(::symlink(std::string(300, 't').c_str(), (base + "/link").c_str()), 0);
     ASSERT_EQ(::mkfifo((base + "/a-fifo").c_str(), 0600), 0);
