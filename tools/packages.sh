@@ -10,7 +10,7 @@ build_packages=(
 # Libraries.
 library_packages=(
     libboost1.81-dev libboost-json1.81-dev libcli11-dev libseccomp-dev libyaml-cpp-dev
-    libpq-dev libsqlite3-dev libssl-dev libzstd-dev zlib1g-dev
+    libisal-dev libpq-dev libsqlite3-dev libssl-dev libzstd-dev zlib1g-dev
 )
 
 # The guest kernel is built from Debian's kernel source.
