@@ -43,9 +43,12 @@ Result<> add_image_metadata(int fd, const eif::Index& index, Json& json) {
     return add_metadata(json, metadata);
 }
 
-Result<Json> describe_image(int fd) {
+Result<Json> describe_image(int fd, Output& output) {
     CASEMATE_TRY(const eif::Index index, eif::read_index(fd));
-    CASEMATE_TRY(const eif::Measured measured, eif::measure(fd, index));
+    CASEMATE_TRY(const eif::Measured measured,
+                 eif::measure(fd, index, [&](std::uint64_t done, std::uint64_t total) {
+                     output.progress("Measuring", done, total);
+                 }));
     std::optional<Bytes> signature;
     if (const eif::Section* section = index.find(eif::SectionType::signature)) {
         CASEMATE_TRY(signature, eif::read_section(fd, *section, eif::kMaxSignatureSize));
@@ -75,7 +78,7 @@ int describe_eif(const DescribeEifArguments& arguments, Output& output) {
     if (!fd) {
         return output.fail(ErrorCode::eif_parsing, fd.error());
     }
-    const auto json = describe_image(fd->get());
+    const auto json = describe_image(fd->get(), output);
     if (!json) {
         return output.fail(ErrorCode::eif_parsing,
                            arguments.eif_path + ": " + json.error().message());

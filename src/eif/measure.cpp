@@ -124,8 +124,13 @@ Result<Measured> measure(int fd) {
     return measure(fd, index);
 }
 
-Result<Measured> measure(int fd, const Index& index) {
+Result<Measured> measure(int fd, const Index& index, const MeasureProgress& progress) {
     Measurer measurer(index);
+    std::uint64_t total = 0;
+    for (const Section& section : index.sections) {
+        total += section.size;
+    }
+    std::uint64_t before = 0;
     for (const Section& section : index.sections) {
         CASEMATE_CHECK(measurer.begin(section));
         for (std::uint64_t done = 0; done < section.size;) {
@@ -134,7 +139,11 @@ Result<Measured> measure(int fd, const Index& index) {
             CASEMATE_CHECK(read_exactly_at(fd, section.data_offset + done, *piece));
             CASEMATE_CHECK(measurer.update_later(piece));
             done += size;
+            if (progress) {
+                progress(before + done, total);
+            }
         }
+        before += section.size;
     }
     return measurer.finish();
 }

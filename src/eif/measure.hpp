@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -65,9 +66,12 @@ private:
 };
 
 // measure reads and measures every section of an image in a seekable file, on two threads, with a
-// few MiB of memory. A wrong CRC is told by Measured, not an error. Errors: those of read_index and
-// Measurer, and Errno when reading fails.
+// few MiB of memory. A wrong CRC is told by Measured, not an error. progress (may be empty) is told
+// of the bytes done of the sections' total. Errors: those of read_index and Measurer, and Errno
+// when reading fails.
+using MeasureProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 [[nodiscard]] Result<Measured> measure(int fd);
-[[nodiscard]] Result<Measured> measure(int fd, const Index& index);
+[[nodiscard]] Result<Measured> measure(int fd, const Index& index,
+                                       const MeasureProgress& progress = {});
 
 }  // namespace casemate::eif

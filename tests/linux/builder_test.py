@@ -559,6 +559,7 @@ class Progress(Builder):
                                        "Enclave Image successfully created.\n")
         self.output.unlink()
         for said in (self.on_a_terminal(*arguments[1:]),
+                     self.on_a_terminal("describe-eif", "--eif-path", self.output),
                      self.on_a_terminal("pcr", "--input", self.output)):
             bars = [part for part in said.replace("\r\n", "\r").split("\r") if "%" in part]
             self.assertTrue(bars, said)
