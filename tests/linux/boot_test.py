@@ -85,6 +85,30 @@ class Forged(LinuxGuestTest):
         record = enclave.ended()
         self.assertEqual((record["EndKind"], record["Signal"]), ("terminated", signal.SIGTERM))
 
+    def test_an_image_in_awss_layout_boots_with_a_third_ramdisk_and_odd_spaces(self):
+        """What build-enclave makes with a folder of AWS's blobs, which stand-ins fill here."""
+        blobs = self.directory / "blobs"
+        blobs.mkdir()
+        (blobs / "bzImage").write_bytes((self.kernels / "bzImage").read_bytes())
+        (blobs / "init").write_bytes(INIT.read_bytes())
+        (blobs / "cmdline").write_bytes(b"\n  " + forge.AWS_CMDLINE.replace(b" ", b"   ") + b" \t\n")
+        built = self.directory / "built.eif"
+        subprocess.run([CASEMATE, "build-enclave", "--docker-uri",
+                        f"dir:{BINARY_DIR / 'tests/guest-root'}", "--output-file", built, "--",
+                        "/bin/guest-peer", "serve"], check=True, capture_output=True,
+                       env={**self.machine.environment, "NITRO_CLI_BLOBS": str(blobs)})
+        sections = forge.sections_of(built.read_bytes())
+        self.assertEqual(sections[1][1], forge.AWS_CMDLINE.replace(b" ", b"   "))
+        third = forge.cpio([forge.file("env", b"CARD=of the third\n")])
+        sections.append((forge.RAMDISK, gzip.compress(third)))
+        eif = self.directory / "three.eif"
+        eif.write_bytes(forge.eif(sections))
+        enclave = self.machine.start(eif=eif)
+        for name, value in forge.pcrs(sections).items():
+            self.assertEqual(nsm(enclave, f"pcr {name[3:]}")["DescribePCR"]["data"].hex(), value)
+        self.assertEqual(enclave.command("env CARD"), "ok of the third")
+        enclave.terminate()
+
     def test_a_guest_that_panics_at_boot_is_told(self):
         eif, _ = self.image("vmlinux", forge.cpio([forge.directory("dev")]))
         record = self.failed(eif)
