@@ -1,10 +1,14 @@
 """Daemons that lie, break off or never end: stand-ins on a unix socket."""
 
+import base64
 import io
 import json
 import pathlib
 import resource
+import signal
 import socket
+import ssl
+import subprocess
 import tarfile
 import threading
 import unittest
@@ -200,9 +204,83 @@ class Hostile(harness.DaemonTest):
         self.assertNotEqual(status, 0)
         self.assertEqual((out, self.left_behind()), ("", []), errors)
 
+    def test_killed_at_work(self):
+        """SIGINT and SIGKILL in a pull, an export and a build leave no file."""
+        folder = self.folder("context", {"Dockerfile": "FROM scratch\n"})
+        for signal_number in (signal.SIGINT, signal.SIGKILL):
+            for end, options in (("/images/create", []), ("/get", []),
+                                 ("/build", ["--docker-dir", str(folder)])):
+                with self.subTest(end=end, signal=signal_number):
+                    begun = threading.Event()
+
+                    def stall(connection):
+                        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" +
+                                           (bytes(3 << 20) if end == "/get" else b"{}"))
+                        begun.set()
+                        while connection.recv(65536):
+                            pass
+                    self.stand_in({end: stall,
+                                   **({"/json": answer(INSPECTION)} if end == "/get" else {})})
+                    with self.start("app:v1", *options) as process:
+                        self.assertTrue(begun.wait(harness.SECONDS))
+                        process.send_signal(signal_number)
+                        process.communicate(timeout=harness.SECONDS)
+                    self.assertEqual(process.returncode, -signal_number)
+                    self.assertEqual(self.left_behind(), [])
+
+    def test_tls(self):
+        """DOCKER_TLS_VERIFY: the daemon must be of the authority, and sees the client's certificate."""
+        certificates = self.directory / "certificates"
+        certificates.mkdir()
+
+        def openssl(*arguments):
+            subprocess.run(["openssl", *arguments], check=True, capture_output=True,
+                           cwd=certificates, stdin=subprocess.DEVNULL)
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        openssl("req", "-x509", *key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=ca")
+        for name, private in (("server", "server-key.pem"), ("cert", "key.pem")):
+            openssl("req", "-x509", *key, "-keyout", private, "-out", f"{name}.pem", "-subj",
+                    f"/CN={name}", "-addext", "subjectAltName=DNS:localhost", "-addext",
+                    "basicConstraints=critical,CA:FALSE", "-CA", "ca.pem", "-CAkey", "ca-key.pem")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates / "server.pem", certificates / "server-key.pem")
+        context.load_verify_locations(certificates / "ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        seen = []
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def serve():
+            while True:
+                try:
+                    plain, _ = listener.accept()
+                except OSError:
+                    return
+                try:
+                    with context.wrap_socket(plain, server_side=True) as connection:
+                        seen.append(connection.getpeercert()["subject"])
+                        asked = connection.recv(65536)
+                        connection.sendall(answer(b"OK") if b"/_ping" in asked
+                                           else answer({"message": "over TLS"}, "500 Error"))
+                except OSError:
+                    pass
+        thread = threading.Thread(target=serve)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(listener.close)
+        self.addCleanup(listener.shutdown, socket.SHUT_RDWR)
+        port = listener.getsockname()[1]
+        secure = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(certificates)}
+        self.refuses("E50", "app:v1", "over TLS", DOCKER_HOST=f"tcp://localhost:{port}", **secure)
+        self.assertEqual(seen[-1], ((("commonName", "cert"),),))
+        # Another name than the certificate's.
+        self.refuses("E50", "app:v1", "IP address mismatch", DOCKER_HOST=f"tcp://127.0.0.1:{port}", **secure)
+        # Another authority.
+        openssl("req", "-x509", *key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=no")
+        self.refuses("E50", "app:v1", "where DOCKER_HOST says",
+                     DOCKER_HOST=f"tcp://localhost:{port}", **secure)
+
     def test_credentials_are_for_their_registry(self):
         """X-Registry-Auth has them, and no sentence does."""
-        import base64
         heads = []
 
         def pull(connection):
