@@ -1,6 +1,8 @@
 """Daemons that lie, break off or never end: stand-ins on a unix socket."""
 
 import base64
+import gzip
+import hashlib
 import io
 import json
 import pathlib
@@ -36,6 +38,10 @@ def archive(files):
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     return made.getvalue()
+
+
+def digest(content):
+    return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
 class StandIn:
@@ -189,6 +195,24 @@ class Hostile(harness.DaemonTest):
             with self.subTest(why=why):
                 self.has(**{"/get": says})
                 self.refuses("E50", "app:v1", why)
+
+    def test_exports_of_each_layout(self):
+        """Docker's old archives, those it writes since version 25, and those of its containerd store,
+        whose layers are compressed, give the same image."""
+        layer = archive({"app": b"no program"})
+        config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/app"]},
+                             "rootfs": {"type": "layers", "diff_ids": [digest(layer)]}}).encode()
+        results = []
+        for blob, blobs in ((layer, False), (layer, True), (gzip.compress(layer), True)):
+            names = ([f"blobs/sha256/{digest(one)[7:]}" for one in (config, blob)] if blobs
+                     else [f"{digest(config)[7:]}.json", "0/layer.tar"])
+            manifest = json.dumps([{"Config": names[0], "RepoTags": None, "Layers": [names[1]]}])
+            files = {names[0]: config, names[1]: blob, "manifest.json": manifest.encode()}
+            if blobs:
+                files.update({"oci-layout": b'{"imageLayoutVersion": "1.0.0"}', "index.json": b"{}"})
+            self.has(**{"/get": answer(archive(files))})
+            results.append(self.measurements("app:v1"))
+        self.assertEqual(results[1:], results[:1] * 2)
 
     def test_an_export_beyond_the_disk(self):
         """Ends when the disk, here a limit on files, is full."""
