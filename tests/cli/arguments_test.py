@@ -69,6 +69,7 @@ class Usage(harness.CommandLine):
                 for name in harness.NAMES:
                     with self.subTest(name=name, arguments=arguments):
                         result = self.run_program(*arguments, name=name)
+                        self.assertGreaterEqual(result.returncode, 0)
                         self.assertNotEqual(result.returncode, 2)
                         self.assertNotIn("Usage:", result.stderr)
 

@@ -191,6 +191,21 @@ class Enclaves(ParentTest):
             done = self.parent.run("describe-enclaves", environment={"NITRO_CLI_LOGS_PATH": place})
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "[]\n", ""))
 
+    def test_the_log_has_lines_of_commands_and_of_enclaves(self):
+        logs = self.parent.base / "shared-logs"
+        logs.mkdir()
+        done = self.parent.run(*self.parent.run_arguments("heartbeat;hello;serve"),
+                               environment={"NITRO_CLI_LOGS_PATH": str(logs)})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        enclave = json.loads(done.stdout)
+        self.parent.json("terminate-enclave", "--enclave-id", enclave["EnclaveID"])
+        lines = (logs / "nitro_enclaves.log").read_text().splitlines()
+        shape = r"^\[(\S+)\]\[INFO\]\[\S+Z\]\[src/\S+\.cpp:\d+\] \S"
+        writers = {re.match(shape, line).group(1) for line in lines}
+        slot = enclave["EnclaveID"].rsplit("-enc", 1)[1]
+        self.assertIn(f"enc-{slot}:{enclave['ProcessID']}", writers)
+        self.assertEqual([each.split(":")[0] for each in sorted(writers)], [f"enc-{slot}", "nitro-cli"])
+
     def test_sockets_and_locks_are_not_everybodys(self):
         enclave = self.parent.start()
         place = self.parent.runtime / "enclaves" / enclave["EnclaveID"]
