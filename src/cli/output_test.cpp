@@ -14,8 +14,8 @@ namespace {
 
 using testing::EndsWith;
 using testing::HasSubstr;
-using testing::StartsWith;
 using testing::Not;
+using testing::StartsWith;
 
 class OutputTest : public testing::Test {
 protected:
