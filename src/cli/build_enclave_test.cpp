@@ -217,7 +217,7 @@ TEST_F(BuildEnclaveTest, AnImageThatDoesNotExist) {
     for (const char* kind : {"dir:", "oci:", "docker-archive:"}) {
         expect_refused(build({}, std::string(kind) + "/does/not/exist"), 50, "/does/not/exist");
     }
-    expect_refused(build({}, "hello:latest"), 50, "docker-archive:");
+    expect_refused(build({}, "no name"), 50, "docker-archive:FILE");
 }
 
 TEST_F(BuildEnclaveTest, ACorruptLayer) {

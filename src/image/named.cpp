@@ -172,6 +172,7 @@ private:
             return pulled;
         }
         return std::move(pulled).error().while_doing("No Docker daemon answers (" + tried_ +
+                                                     "; DOCKER_HOST can name another place" +
                                                      "), and the registry's " + reference.text());
     }
 
