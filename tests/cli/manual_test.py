@@ -16,7 +16,8 @@ EVERYWHERE = {"--help", "--version"}
 
 def help_of(program, *words):
     return subprocess.run([harness.BINARY_DIR / "bin" / program, *words, "--help"], text=True,
-                          capture_output=True, timeout=harness.SECONDS).stdout
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=harness.SECONDS).stdout
 
 
 def listed(text, title):
@@ -50,14 +51,19 @@ class Manual(unittest.TestCase):
         self.assertGreater(len(pages), 9)
         for page in pages:
             with self.subTest(page=page.name):
+                if page.read_text().startswith(".so "):
+                    self.assertTrue((PAGES / page.read_text().split()[1]).exists())
+                    continue
                 # References are looked up among what is installed.
                 result = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], cwd=PAGES,
                                         text=True, capture_output=True)
                 self.assertEqual((result.returncode, result.stdout), (0, ""))
                 shown = subprocess.run(["mandoc", "-T", "utf8", page], cwd=PAGES, text=True,
                                        capture_output=True).stdout
-                self.assertIn("NAME", shown)
-                self.assertNotIn("@", re.sub(r"\S+@\S+", "", shown))
+                # Bold letters are struck twice.
+                shown = re.sub(".\x08", "", shown)
+                self.assertIn("\nNAME\n", shown)
+                self.assertNotRegex(shown, "@(commands|options|own)")
 
     def test_each_program_has_a_page(self):
         names = {page.name.rsplit(".", 1)[0] for page in PAGES.glob("man*/*")}
@@ -75,7 +81,7 @@ class Manual(unittest.TestCase):
 
     def test_options_of_the_tools_for_enclaves(self):
         text = help_of("nsm-cli")
-        self.assertEqual(told("man1/nsm-cli.1"), set(re.findall(r"--[a-z-]+", text)) - EVERYWHERE)
+        self.assertEqual(told("man1/nsm-cli.1"), set(re.findall(r"--[a-z0-9-]+", text)) - EVERYWHERE)
         options = set()
         for name in re.findall(r"^    ([a-z]+): ", help_of("kmstool_enclave_cli"), re.MULTILINE):
             options |= set(re.findall(r"^ +(--[a-z-]+)", help_of("kmstool_enclave_cli", name), re.MULTILINE))
