@@ -23,7 +23,7 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::Not;
 
-const Seconds kNow{seconds(1790000000)};
+const Seconds kTokenTime{seconds(1790000000)};
 
 class AuthorityTokenTest : public testing::Test {
 protected:
@@ -86,8 +86,8 @@ protected:
 };
 
 TEST_F(AuthorityTokenTest, KeysOfATokenSignAndAreNotInTheStore) {
-    ASSERT_TRUE(authority().init({uri("root"), uri("region")}, kNow));
-    const IssuedChain first = chain(kNow);
+    ASSERT_TRUE(authority().init({uri("root"), uri("region")}, kTokenTime));
+    const IssuedChain first = chain(kTokenTime);
     for (const auto& entry : fs::directory_iterator(directory())) {
         const Bytes bytes = read_file(entry.path(), 65536).value();
         const std::string text(as_text(bytes));
@@ -98,12 +98,12 @@ TEST_F(AuthorityTokenTest, KeysOfATokenSignAndAreNotInTheStore) {
             << name;
         EXPECT_THAT(text, Not(HasSubstr(TestToken::kPin))) << name;
     }
-    const auto levels = authority().status(kNow).value();
+    const auto levels = authority().status(kTokenTime).value();
     EXPECT_EQ(levels[0].key, uri("root"));
     EXPECT_EQ(levels[1].key, uri("region"));
 
     // The region is renewed with its key; zones and instances have keys of their own each time.
-    const IssuedChain later = chain(kNow + days(30));
+    const IssuedChain later = chain(kTokenTime + days(30));
     EXPECT_EQ(later.bundle[0], first.bundle[0]);
     EXPECT_NE(later.bundle[1], first.bundle[1]);
     EXPECT_EQ(key_of(later.bundle[1]), key_of(first.bundle[1]));
@@ -111,58 +111,58 @@ TEST_F(AuthorityTokenTest, KeysOfATokenSignAndAreNotInTheStore) {
 }
 
 TEST_F(AuthorityTokenTest, RotationTakesOtherKeysOfTheToken) {
-    ASSERT_TRUE(authority().init({uri("root"), uri("region")}, kNow));
-    const IssuedChain first = chain(kNow);
+    ASSERT_TRUE(authority().init({uri("root"), uri("region")}, kTokenTime));
+    const IssuedChain first = chain(kTokenTime);
     // New certificates below the root; the region's key stays where nobody names another.
-    ASSERT_TRUE(authority().rotate(false, {}, kNow));
-    const IssuedChain second = chain(kNow);
+    ASSERT_TRUE(authority().rotate(false, {}, kTokenTime));
+    const IssuedChain second = chain(kTokenTime);
     EXPECT_NE(second.bundle[1], first.bundle[1]);
     EXPECT_EQ(key_of(second.bundle[1]), key_of(first.bundle[1]));
-    ASSERT_TRUE(authority().rotate(false, {"", uri("region2")}, kNow));
-    EXPECT_NE(key_of(chain(kNow).bundle[1]), key_of(first.bundle[1]));
+    ASSERT_TRUE(authority().rotate(false, {"", uri("region2")}, kTokenTime));
+    EXPECT_NE(key_of(chain(kTokenTime).bundle[1]), key_of(first.bundle[1]));
     // A new root needs a new key.
     for (const std::string& same : {std::string(), uri("root")}) {
-        const auto refused = authority().rotate(true, {same, ""}, kNow);
+        const auto refused = authority().rotate(true, {same, ""}, kTokenTime);
         ASSERT_FALSE(refused);
         EXPECT_TRUE(refused.error().is(AuthorityErrc::bad_request)) << refused.error().message();
     }
-    EXPECT_EQ(chain(kNow).bundle[0], first.bundle[0]);
-    ASSERT_TRUE(authority().rotate(true, {uri("root2"), ""}, kNow));
-    const IssuedChain last = chain(kNow);
+    EXPECT_EQ(chain(kTokenTime).bundle[0], first.bundle[0]);
+    ASSERT_TRUE(authority().rotate(true, {uri("root2"), ""}, kTokenTime));
+    const IssuedChain last = chain(kTokenTime);
     EXPECT_NE(key_of(last.bundle[0]), key_of(first.bundle[0]));
-    EXPECT_EQ(authority().status(kNow)->at(1).key, uri("region2"));
+    EXPECT_EQ(authority().status(kTokenTime)->at(1).key, uri("region2"));
 }
 
 TEST_F(AuthorityTokenTest, KeysThatCanNotBeUsedLeaveNothingBehind) {
     for (const TokenKeys& keys :
          {TokenKeys{uri("none"), ""}, TokenKeys{"", uri("none")},
           TokenKeys{uri("root"), uri("small")}, TokenKeys{uri("small"), ""}}) {
-        const auto refused = authority().init(keys, kNow);
+        const auto refused = authority().init(keys, kTokenTime);
         ASSERT_FALSE(refused);
         EXPECT_TRUE(refused.error().is(AuthorityErrc::token)) << refused.error().message();
         EXPECT_THAT(refused.error().detail(), HasSubstr("object="));
-        EXPECT_TRUE(authority().status(kNow).error().is(AuthorityErrc::missing));
+        EXPECT_TRUE(authority().status(kTokenTime).error().is(AuthorityErrc::missing));
     }
 }
 
 TEST_F(AuthorityTokenTest, APinInTheUriIsKeptFromOthersAndNeverShown) {
     const std::string with_pin = TestToken::uri("object=root");
-    ASSERT_TRUE(authority().init({with_pin, ""}, kNow));
-    chain(kNow);
-    const auto levels = authority().status(kNow).value();
+    ASSERT_TRUE(authority().init({with_pin, ""}, kTokenTime));
+    chain(kTokenTime);
+    const auto levels = authority().status(kTokenTime).value();
     EXPECT_EQ(levels[0].key, TestToken::uri("object=root", ""));
     const auto permissions = fs::status(directory() + "/level-root.pem").permissions();
     EXPECT_EQ(permissions, fs::perms(0600));
 }
 
 TEST_F(AuthorityTokenTest, AnotherKeyUnderTheSameUriIsRefused) {
-    ASSERT_TRUE(authority().init({uri("root"), ""}, kNow));
+    ASSERT_TRUE(authority().init({uri("root"), ""}, kTokenTime));
     const std::string file = directory() + "/level-root.pem";
     const Bytes content = read_file(file, 65536).value();
     std::string text(as_text(content));
     text.replace(text.find("object=root"), 11, "object=root2");
     ASSERT_TRUE(write_file_atomically(file, as_bytes(text)));
-    const auto refused = authority().rotate(false, {}, kNow);
+    const auto refused = authority().rotate(false, {}, kTokenTime);
     ASSERT_FALSE(refused);
     EXPECT_TRUE(refused.error().is(AuthorityErrc::token)) << refused.error().message();
     EXPECT_THAT(refused.error().detail(), HasSubstr("another key than its certificate's"));

@@ -21,7 +21,6 @@ namespace {
 using attestation::forger::forge;
 using attestation::forger::Forged;
 using attestation::forger::Forgery;
-using attestation::forger::plain;
 using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
@@ -43,7 +42,7 @@ protected:
         auto directory = TemporaryDirectory::create();
         ASSERT_TRUE(directory.ok());
         directory_.emplace(std::move(*directory));
-        set(plain());
+        set(attestation::forger::plain());
     }
 
     [[nodiscard]] std::string path(const std::string& name) const {
@@ -96,7 +95,7 @@ std::string keys_of(const Json& json) {
 }
 
 TEST_F(VerifyTest, JsonOfAVerifiedDocument) {
-    Forgery forgery = plain();
+    Forgery forgery = attestation::forger::plain();
     forgery.contents.user_data = Bytes{};
     forgery.contents.public_key = Bytes{0xfb, 0xff};
     set(forgery);
@@ -143,14 +142,14 @@ TEST_F(VerifyTest, TextOfAVerifiedDocument) {
 
 // The module id is the signer's own text: no terminal obeys it.
 TEST_F(VerifyTest, TextIsPrintable) {
-    Forgery forgery = plain();
+    Forgery forgery = attestation::forger::plain();
     forgery.contents.module_id = "i-1\x1b[2J\n";
     set(forgery);
     EXPECT_THAT(verify().out, HasSubstr("module id    i-1\\x1b[2J\\x0a\n"));
 }
 
 TEST_F(VerifyTest, ARefusalHandsNothingBack) {
-    Forgery forgery = plain();
+    Forgery forgery = attestation::forger::plain();
     forgery.contents.user_data = Bytes(4, 0x41);
     forgery.edit_signature = [](Bytes& signature) { signature[5] ^= 1U; };
     set(forgery);
@@ -168,7 +167,7 @@ TEST_F(VerifyTest, ARefusalHandsNothingBack) {
 }
 
 TEST_F(VerifyTest, ATrustedRootIsNeeded) {
-    Forgery stranger = plain({"kvm"}, attestation::forger::kMade, "Stranger");
+    Forgery stranger = attestation::forger::plain({"kvm"}, attestation::forger::kMade, "Stranger");
     write("stranger", forge(stranger).root().to_pem());
     const auto with_roots = [&](std::vector<std::string> roots) {
         std::vector<std::string> line{"verify", "--document", path("document"), "--at", kAt};
@@ -186,7 +185,7 @@ TEST_F(VerifyTest, ATrustedRootIsNeeded) {
 }
 
 TEST_F(VerifyTest, TimeNonceAndAge) {
-    Forgery forgery = plain();
+    Forgery forgery = attestation::forger::plain();
     forgery.contents.nonce = Bytes{0xab, 0xcd};
     set(forgery);
     EXPECT_EQ(verify({"--nonce", "ABcd"}).status, 0);
@@ -218,7 +217,7 @@ TEST_F(VerifyTest, SaysWhatIsNotProven) {
 }
 
 TEST_F(VerifyTest, IsolationAndDebugModeHaveToBeAllowed) {
-    set(plain({"software"}));
+    set(attestation::forger::plain({"software"}));
     expect_refused("isolation_refused", {});
     expect_refused("isolation_refused", {"--allow-isolation", "kvm", "--allow-debug"});
     EXPECT_EQ(verify({"--allow-isolation", "kvm", "--allow-isolation", "software"}).status, 0);
@@ -227,11 +226,11 @@ TEST_F(VerifyTest, IsolationAndDebugModeHaveToBeAllowed) {
     EXPECT_EQ(verify({"--require-isolation", "software"}).status, 0);
     expect_refused("isolation_refused", {"--require-isolation", "kvm"});
 
-    set(plain({"kvm"}));
+    set(attestation::forger::plain({"kvm"}));
     EXPECT_EQ(verify({"--require-isolation", "kvm"}).status, 0);
     expect_refused("isolation_refused", {"--require-isolation", "nitro"});
 
-    Forgery debug = plain({"kvm", "debug"});
+    Forgery debug = attestation::forger::plain({"kvm", "debug"});
     for (std::uint16_t index = 0; index < 3; ++index) {
         debug.contents.pcrs[index].fill(0);
     }
@@ -264,7 +263,7 @@ TEST_F(VerifyTest, AnImageThatHasToBeTheOneThatRuns) {
     write("app.eif", image);
     const auto measured = eif::measure(eif::forger::memory_file(image).get());
     ASSERT_TRUE(measured.ok());
-    Forgery forgery = plain();
+    Forgery forgery = attestation::forger::plain();
     forgery.contents.pcrs[0] = measured->measurements.pcr0;
     forgery.contents.pcrs[1] = measured->measurements.pcr1;
     forgery.contents.pcrs[2] = measured->measurements.pcr2;
@@ -340,7 +339,7 @@ TEST_F(VerifyTest, StandardInput) {
 }
 
 TEST_F(VerifyTest, WritesFieldsOfAVerifiedDocument) {
-    Forgery forgery = plain();
+    Forgery forgery = attestation::forger::plain();
     forgery.contents.user_data = Bytes{1, 2, 3};
     forgery.contents.public_key = Bytes{4, 5};
     set(forgery);
@@ -351,7 +350,7 @@ TEST_F(VerifyTest, WritesFieldsOfAVerifiedDocument) {
     const Ran nowhere = verify({"--write-user-data", path("no/such/folder")});
     EXPECT_EQ(nowhere.status, 19);
     EXPECT_EQ(nowhere.out, "");
-    set(plain());
+    set(attestation::forger::plain());
     const Ran absent = verify({"--write-public-key", path("absent")});
     EXPECT_EQ(absent.status, 19);
     EXPECT_EQ(absent.out, "");

@@ -5,12 +5,12 @@
 namespace casemate::codec {
 namespace {
 
-struct Pair {
+struct TimeAndText {
     std::string_view text;
     std::int64_t milliseconds;
 };
 
-class Rfc3339Test : public testing::TestWithParam<Pair> {};
+class Rfc3339Test : public testing::TestWithParam<TimeAndText> {};
 
 TEST_P(Rfc3339Test, IsRead) {
     const auto time = parse_rfc3339(GetParam().text);
@@ -20,20 +20,20 @@ TEST_P(Rfc3339Test, IsRead) {
 
 INSTANTIATE_TEST_SUITE_P(
     Times, Rfc3339Test,
-    testing::Values(Pair{"1970-01-01T00:00:00Z", 0},
-                    Pair{"2022-10-13T08:58:02.136Z", 1665651482136},
-                    Pair{"2022-10-13t08:58:02.136z", 1665651482136},
-                    Pair{"2022-10-13T10:58:02.136+02:00", 1665651482136},
-                    Pair{"2022-10-12T23:28:02.136-09:30", 1665651482136},
-                    Pair{"2022-10-13T08:58:02.136-00:00", 1665651482136},
-                    Pair{"2022-10-13T08:58:02.1Z", 1665651482100},
-                    Pair{"2022-10-13T08:58:02.01Z", 1665651482010},
-                    Pair{"2022-10-13T08:58:02.136999999999999Z", 1665651482136},
-                    Pair{"1969-12-31T23:59:59.999Z", -1},
-                    Pair{"2000-02-29T00:00:00Z", 951782400000},
-                    Pair{"0000-01-01T00:00:00Z", -62167219200000},
-                    Pair{"9999-12-31T23:59:59.999Z", 253402300799999},
-                    Pair{"0000-01-01T00:00:00+23:59", -62167219200000 - 86340000}));
+    testing::Values(TimeAndText{"1970-01-01T00:00:00Z", 0},
+                    TimeAndText{"2022-10-13T08:58:02.136Z", 1665651482136},
+                    TimeAndText{"2022-10-13t08:58:02.136z", 1665651482136},
+                    TimeAndText{"2022-10-13T10:58:02.136+02:00", 1665651482136},
+                    TimeAndText{"2022-10-12T23:28:02.136-09:30", 1665651482136},
+                    TimeAndText{"2022-10-13T08:58:02.136-00:00", 1665651482136},
+                    TimeAndText{"2022-10-13T08:58:02.1Z", 1665651482100},
+                    TimeAndText{"2022-10-13T08:58:02.01Z", 1665651482010},
+                    TimeAndText{"2022-10-13T08:58:02.136999999999999Z", 1665651482136},
+                    TimeAndText{"1969-12-31T23:59:59.999Z", -1},
+                    TimeAndText{"2000-02-29T00:00:00Z", 951782400000},
+                    TimeAndText{"0000-01-01T00:00:00Z", -62167219200000},
+                    TimeAndText{"9999-12-31T23:59:59.999Z", 253402300799999},
+                    TimeAndText{"0000-01-01T00:00:00+23:59", -62167219200000 - 86340000}));
 
 class Rfc3339RefusalTest : public testing::TestWithParam<std::string_view> {};
 

@@ -23,7 +23,7 @@ using testing::HasSubstr;
 
 constexpr Seconds kNow{seconds(1'790'000'000)};
 
-PrivateKey new_key(Curve curve = Curve::p384) {
+PrivateKey issuing_key(Curve curve = Curve::p384) {
     auto key = PrivateKey::generate(curve);
     EXPECT_TRUE(key.ok());
     return std::move(key).value();
@@ -54,7 +54,7 @@ struct Level {
 };
 
 Level make_level(const CertificateTemplate& what, const Level* above) {
-    PrivateKey key = new_key();
+    PrivateKey key = issuing_key();
     const Issuer issuer = above == nullptr
                               ? Issuer{what.subject, &key}
                               : Issuer{above->certificate.fields()->subject, &above->key};
@@ -100,8 +100,8 @@ std::vector<CertificateTemplate> templates_of_aws() {
 }
 
 TEST(Issue, WritesWhatTheTemplateSays) {
-    const PrivateKey issuer = new_key();
-    const PrivateKey subject = new_key();
+    const PrivateKey issuer = issuing_key();
+    const PrivateKey subject = issuing_key();
     const auto certificate =
         issue(authority_template(), subject.public_key(), {name("issuer"), &issuer});
     ASSERT_TRUE(certificate.ok()) << certificate.error().message();
@@ -169,7 +169,7 @@ TEST(Issue, WritesCertificatesOfTheShapeOfAws) {
 TEST(Issue, MakesKeyIdentifiersAsAwsDoes) {
     const auto root = Certificate::from_der(golden_certificates()[0]);
     const auto region = Certificate::from_der(golden_certificates()[1]);
-    const PrivateKey key = new_key();
+    const PrivateKey key = issuing_key();
     const auto certificate =
         issue(authority_template(), root->public_key().value(), {name("issuer"), &key});
     ASSERT_TRUE(certificate.ok()) << certificate.error().message();
@@ -217,7 +217,7 @@ TEST(Issue, KeepsTextInNames) {
 }
 
 TEST(Issue, RefusesATemplateThatCanNotBeEncoded) {
-    const PrivateKey key = new_key();
+    const PrivateKey key = issuing_key();
     const auto refused = [&](const CertificateTemplate& what) {
         const auto certificate = issue(what, key.public_key(), {name("issuer"), &key});
         EXPECT_TRUE(certificate.ok() || certificate.error().is(CryptoErrc::bad_encoding));
@@ -361,7 +361,7 @@ TEST_F(OpenSslProgram, ShowsWhatTheTemplateSays) {
 }
 
 TEST(Issue, AnotherCurveSignsWithItsOwnDigest) {
-    const PrivateKey key = new_key(Curve::p256);
+    const PrivateKey key = issuing_key(Curve::p256);
     const auto certificate = issue(authority_template(), key.public_key(), {name("root"), &key});
     ASSERT_TRUE(certificate.ok()) << certificate.error().message();
     EXPECT_EQ(certificate->text()->signature_algorithm, "ecdsa-with-SHA256");

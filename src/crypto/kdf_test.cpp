@@ -12,13 +12,13 @@ SecretBytes text(std::string_view value) {
     return SecretBytes(Bytes(value.begin(), value.end()));
 }
 
-SecretBytes secret(std::string_view hex) {
+SecretBytes key_material(std::string_view hex) {
     return SecretBytes(from_hex(hex).value());
 }
 
 // RFC 5869 A.1 and A.3.
 TEST(Hkdf, HasTheKnownAnswers) {
-    const auto first = hkdf_sha256(secret("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"),
+    const auto first = hkdf_sha256(key_material("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"),
                                    from_hex("000102030405060708090a0b0c").value(),
                                    from_hex("f0f1f2f3f4f5f6f7f8f9").value(), 42);
     ASSERT_TRUE(first.ok());
@@ -26,7 +26,7 @@ TEST(Hkdf, HasTheKnownAnswers) {
         to_hex(first->view()),
         "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
     const auto without =
-        hkdf_sha256(secret("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"), {}, {}, 42);
+        hkdf_sha256(key_material("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"), {}, {}, 42);
     ASSERT_TRUE(without.ok());
     EXPECT_EQ(
         to_hex(without->view()),

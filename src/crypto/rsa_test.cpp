@@ -21,7 +21,7 @@ namespace {
 using testing::HasSubstr;
 
 constexpr auto kSchemes = {RsaScheme::pkcs1_v15, RsaScheme::pss};
-constexpr auto kHashes = {RsaHash::sha256, RsaHash::sha384, RsaHash::sha512};
+constexpr auto kEachHash = {RsaHash::sha256, RsaHash::sha384, RsaHash::sha512};
 
 class RsaOfSize : public testing::TestWithParam<std::size_t> {};
 
@@ -61,7 +61,7 @@ TEST_P(RsaOfSize, DecryptsWhatItsPublicHalfEncrypts) {
 TEST_P(RsaOfSize, SignsWhatItsPublicHalfVerifies) {
     const RsaPrivateKey& key = rsa_key_for_test(GetParam());
     for (const RsaScheme scheme : kSchemes) {
-        for (const RsaHash hash : kHashes) {
+        for (const RsaHash hash : kEachHash) {
             const auto signature = key.sign(scheme, hash, as_bytes("message"));
             ASSERT_TRUE(signature.ok()) << signature.error().message();
             EXPECT_EQ(signature->size(), GetParam() / 8);
@@ -69,7 +69,7 @@ TEST_P(RsaOfSize, SignsWhatItsPublicHalfVerifies) {
             EXPECT_TRUE(verifier.verifies(scheme, hash, as_bytes("message"), *signature));
             EXPECT_FALSE(verifier.verifies(scheme, hash, as_bytes("messagf"), *signature));
             for (const RsaScheme other : kSchemes) {
-                for (const RsaHash another : kHashes) {
+                for (const RsaHash another : kEachHash) {
                     EXPECT_EQ(verifier.verifies(other, another, as_bytes("message"), *signature),
                               other == scheme && another == hash);
                 }

@@ -280,7 +280,7 @@ Signed copy(
     return {std::move(out), std::move(built)};
 }
 
-std::string content(int fd) {
+std::string content_of(int fd) {
     Bytes bytes(file_size(fd).value());
     EXPECT_TRUE(read_exactly_at(fd, 0, bytes).ok());
     return std::string(as_text(bytes));
@@ -309,7 +309,7 @@ TEST(CopySigned, AddsASignatureAndChangesNothingElse) {
     ASSERT_TRUE(made.built.ok()) << made.built.error().message();
     EXPECT_EQ(last, total);
     EXPECT_GT(total, 2'500'000U);
-    EXPECT_EQ(content(made.file.get()), forged(forgery, made.file.get()));
+    EXPECT_EQ(content_of(made.file.get()), forged(forgery, made.file.get()));
     const auto measured = measure(made.file.get());
     ASSERT_TRUE(measured.ok()) << measured.error().message();
     EXPECT_TRUE(measured->crc_matches);
@@ -326,20 +326,20 @@ TEST(CopySigned, ReplacesASignatureOfAnotherSize) {
     const TestSigner large = TestSigner::make(Curve::p521);
     const Signed first = copy(forger::forge(forgery), small);
     ASSERT_TRUE(first.built.ok());
-    const Signed second = copy(content(first.file.get()), large);
+    const Signed second = copy(content_of(first.file.get()), large);
     ASSERT_TRUE(second.built.ok()) << second.built.error().message();
-    EXPECT_EQ(content(second.file.get()), forged(forgery, second.file.get()));
+    EXPECT_EQ(content_of(second.file.get()), forged(forgery, second.file.get()));
     EXPECT_EQ(second.built->measurements.pcr8, certificate_register(large.certificate()));
-    const Signed third = copy(content(second.file.get()), small);
+    const Signed third = copy(content_of(second.file.get()), small);
     ASSERT_TRUE(third.built.ok());
-    EXPECT_EQ(content(third.file.get()), forged(forgery, third.file.get()));
+    EXPECT_EQ(content_of(third.file.get()), forged(forgery, third.file.get()));
     EXPECT_LT(file_size(third.file.get()).value(), file_size(second.file.get()).value());
     // One in the middle goes to the end.
     forger::Forgery middle = forgery;
     middle.sections.insert(middle.sections.begin() + 2, {4, "no signature at all", 0, 0, false});
     const Signed moved = copy(forger::forge(middle), small);
     ASSERT_TRUE(moved.built.ok()) << moved.built.error().message();
-    EXPECT_EQ(content(moved.file.get()), forged(forgery, moved.file.get()));
+    EXPECT_EQ(content_of(moved.file.get()), forged(forgery, moved.file.get()));
 }
 
 TEST(CopySigned, RefusesWhatIsDamagedOrUnfit) {

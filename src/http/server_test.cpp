@@ -21,7 +21,7 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 
-std::string get(const std::string& target, const std::string& more = "") {
+std::string get_request(const std::string& target, const std::string& more = "") {
     return "GET " + target + " HTTP/1.1\r\nHost: h\r\n" + more + "\r\n";
 }
 
@@ -50,7 +50,7 @@ TEST(HttpServer, KeepsConnections) {
         EXPECT_THAT(response, Not(HasSubstr("Connection:")));
         EXPECT_THAT(response, EndsWith("POST / body " + std::to_string(i)));
     }
-    ASSERT_TRUE(raw.send(get("/last", "Connection: foo, Close\r\n")));
+    ASSERT_TRUE(raw.send(get_request("/last", "Connection: foo, Close\r\n")));
     const std::string last = raw.receive_all();
     EXPECT_THAT(last, HasSubstr("Connection: close\r\n"));
     EXPECT_THAT(last, EndsWith("GET /last "));
@@ -71,7 +71,7 @@ TEST(HttpServer, SpeaksHttp10) {
 TEST(HttpServer, HeadHasNoBody) {
     const auto server = start_server({});
     const std::string answer =
-        answer_to(*server, "HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n" + get("/y"));
+        answer_to(*server, "HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n" + get_request("/y"));
     EXPECT_EQ(count_of(answer, "HTTP/1.1 200 OK"), 2U);
     EXPECT_THAT(answer, HasSubstr("Content-Length: 8\r\n\r\nHTTP/1.1"));
 }
@@ -241,7 +241,7 @@ std::vector<Bad> bad_chunks() {
 void expect_refused(const Server& server, const std::atomic<int>& handled, const Bad& bad) {
     const int before = handled;
     // A request that hides behind the bad one must not be answered.
-    const std::string answer = answer_to(server, bad.bytes + get("/hidden"));
+    const std::string answer = answer_to(server, bad.bytes + get_request("/hidden"));
     EXPECT_EQ(status_of(answer), bad.status) << bad.what << "\n" << answer;
     EXPECT_EQ(count_of(answer, "HTTP/1.1 "), 1U) << bad.what << "\n" << answer;
     EXPECT_THAT(answer, HasSubstr("Connection: close\r\n")) << bad.what;
@@ -283,7 +283,7 @@ TEST(HttpServer, RefusalsAreTheServicesOwn) {
     const auto server = start_server(std::move(options));
     EXPECT_THAT(answer_to(*server, "nonsense\r\n\r\n"), EndsWith("\r\n\r\n{}"));
     EXPECT_EQ(status_of(answer_to(*server, "nonsense\r\n\r\n")), 400);
-    EXPECT_EQ(status_of(answer_to(*server, get("/"))), 200);
+    EXPECT_EQ(status_of(answer_to(*server, get_request("/"))), 200);
     EXPECT_EQ(seen, (std::vector<int>{400, 400}));
 }
 
@@ -308,12 +308,12 @@ TEST(HttpServer, LimitsHeaders) {
     options.limits.header_bytes = 1000;
     options.limits.headers = 3;
     const auto server = start_server(std::move(options));
-    const std::string around = get("/", "X: \r\n");
+    const std::string around = get_request("/", "X: \r\n");
     const std::string most(1000 - around.size(), 'x');
-    EXPECT_EQ(status_of(answer_to(*server, get("/", "X: " + most + "\r\n"))), 200);
-    EXPECT_EQ(status_of(answer_to(*server, get("/", "X: " + most + "x\r\n"))), 431);
-    EXPECT_EQ(status_of(answer_to(*server, get("/", "a: b\r\nc: d\r\n"))), 200);
-    EXPECT_EQ(status_of(answer_to(*server, get("/", "a: b\r\nc: d\r\ne: f\r\n"))), 431);
+    EXPECT_EQ(status_of(answer_to(*server, get_request("/", "X: " + most + "\r\n"))), 200);
+    EXPECT_EQ(status_of(answer_to(*server, get_request("/", "X: " + most + "x\r\n"))), 431);
+    EXPECT_EQ(status_of(answer_to(*server, get_request("/", "a: b\r\nc: d\r\n"))), 200);
+    EXPECT_EQ(status_of(answer_to(*server, get_request("/", "a: b\r\nc: d\r\ne: f\r\n"))), 431);
 }
 
 TEST(HttpServer, SaysContinue) {
@@ -339,7 +339,7 @@ TEST(HttpServer, EndsWhoIsSlow) {
     options.limits.request = milliseconds(40);
     options.limits.idle = milliseconds(20000);
     const auto server = start_server(std::move(options));
-    for (const std::string& begun : {get("/").substr(0, 9), std::string("G"),
+    for (const std::string& begun : {get_request("/").substr(0, 9), std::string("G"),
                                      post("hello").substr(0, post("hello").size() - 1)}) {
         Raw raw(*server);
         ASSERT_TRUE(raw.send(begun));
@@ -365,7 +365,7 @@ TEST(HttpServer, EndsWhoIsIdle) {
     Raw silent(*server);
     EXPECT_EQ(silent.receive_all(), "");
     Raw once(*server);
-    ASSERT_TRUE(once.send(get("/")));
+    ASSERT_TRUE(once.send(get_request("/")));
     EXPECT_EQ(status_of(once.receive_all()), 200);
     EXPECT_TRUE(eventually([&] { return server->statistics().open == 0; }));
     EXPECT_EQ(server->statistics().idle_timeouts, 2U);
@@ -379,7 +379,7 @@ TEST(HttpServer, EndsWhoDoesNotRead) {
         return Response{.body = std::string(std::size_t{64} << 20U, 'x')};
     });
     Raw raw(*server);
-    ASSERT_TRUE(raw.send(get("/")));
+    ASSERT_TRUE(raw.send(get_request("/")));
     EXPECT_TRUE(eventually([&] { return server->statistics().write_timeouts == 1; }));
     EXPECT_TRUE(eventually([&] { return server->statistics().open == 0; }));
 }
@@ -393,7 +393,7 @@ TEST(HttpServer, EndsWhoDoesNotShakeHands) {
     EXPECT_EQ(silent.receive_all(), "");
     EXPECT_EQ(server->statistics().handshake_timeouts, 1U);
     Raw plain(connect_tcp(*server->bound_port("tls")));
-    ASSERT_TRUE(plain.send(get("/")));
+    ASSERT_TRUE(plain.send(get_request("/")));
     EXPECT_THAT(plain.receive_all(), Not(HasSubstr("HTTP/1.1 200")));
     EXPECT_EQ(server->statistics().handshake_failures, 1U);
     EXPECT_EQ(server->statistics().requests, 0U);
@@ -401,7 +401,7 @@ TEST(HttpServer, EndsWhoDoesNotShakeHands) {
 
 TEST(HttpServer, SurvivesWhoGoesAway) {
     const auto server = start_server({});
-    for (const std::string& begun : {get("/").substr(0, 9), post("hello").substr(0, 50)}) {
+    for (const std::string& begun : {get_request("/").substr(0, 9), post("hello").substr(0, 50)}) {
         Raw half(*server);
         ASSERT_TRUE(half.send(begun));
         half.half_close();
@@ -410,10 +410,10 @@ TEST(HttpServer, SurvivesWhoGoesAway) {
     EXPECT_TRUE(eventually([&] { return server->statistics().aborted == 2; }));
     for (int i = 0; i < 50; ++i) {
         Raw gone(*server);
-        ASSERT_TRUE(gone.send(get("/").substr(0, std::size_t(i) % 29)));
+        ASSERT_TRUE(gone.send(get_request("/").substr(0, std::size_t(i) % 29)));
     }
     EXPECT_TRUE(eventually([&] { return server->statistics().open == 0; }));
-    EXPECT_EQ(status_of(answer_to(*server, get("/"))), 200);
+    EXPECT_EQ(status_of(answer_to(*server, get_request("/"))), 200);
 }
 
 TEST(HttpServer, SurvivesItsHandler) {
@@ -438,12 +438,12 @@ TEST(HttpServer, SurvivesItsHandler) {
     });
     const std::array<const char*, 5> bad = {"/throw", "/number", "/split", "/name", "/status"};
     for (const char* target : bad) {
-        const std::string answer = answer_to(*server, get(target) + get("/next"));
+        const std::string answer = answer_to(*server, get_request(target) + get_request("/next"));
         EXPECT_EQ(status_of(answer), 500) << target;
         EXPECT_EQ(count_of(answer, "HTTP/1.1 "), 1U) << target;
         EXPECT_THAT(answer, Not(HasSubstr("secret")));
     }
-    const std::string fine = answer_to(*server, get("/"));
+    const std::string fine = answer_to(*server, get_request("/"));
     EXPECT_EQ(status_of(fine), 200);
     EXPECT_EQ(count_of(fine, "Content-Length: 4"), 1U);
     EXPECT_THAT(fine, Not(HasSubstr("chunked")));
@@ -455,7 +455,8 @@ TEST(HttpServer, LimitsRequestsOfAConnection) {
     options.limits.requests_per_connection = 3;
     const auto server = start_server(std::move(options));
     const std::string answer =
-        answer_to(*server, get("/1") + get("/2") + get("/3") + get("/4") + get("/5"));
+        answer_to(*server, get_request("/1") + get_request("/2") + get_request("/3") +
+                               get_request("/4") + get_request("/5"));
     EXPECT_EQ(count_of(answer, "HTTP/1.1 200"), 3U);
     EXPECT_EQ(count_of(answer, "Connection: close"), 1U);
     EXPECT_THAT(answer, EndsWith("GET /3 "));
@@ -468,7 +469,7 @@ TEST(HttpServer, LimitsConnections) {
         const auto server = start_server(std::move(options));
         std::vector<Raw> open;
         for (int i = 0; i < 3; ++i) {
-            ASSERT_TRUE(open.emplace_back(*server).send(get("/")));
+            ASSERT_TRUE(open.emplace_back(*server).send(get_request("/")));
             EXPECT_EQ(status_of(open.back().receive_response()), 200);
         }
         Raw another(*server);
@@ -481,7 +482,7 @@ TEST(HttpServer, LimitsConnections) {
         EXPECT_EQ(statistics.idle, 3U);
         open.pop_back();
         EXPECT_TRUE(eventually([&] { return server->statistics().open == 2; }));
-        EXPECT_EQ(status_of(answer_to(*server, get("/"))), 200);
+        EXPECT_EQ(status_of(answer_to(*server, get_request("/"))), 200);
     }
 }
 
@@ -504,7 +505,7 @@ TEST(HttpServer, WaitsForDescriptors) {
     EXPECT_TRUE(eventually([&] { return server->statistics().accept_failures >= 2; }));
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
     Raw raw(std::move(client));
-    ASSERT_TRUE(raw.send(get("/")));
+    ASSERT_TRUE(raw.send(get_request("/")));
     EXPECT_EQ(status_of(raw.receive_response()), 200);
 }
 
@@ -549,10 +550,10 @@ TEST(HttpServer, OneBlockedHandlerHoldsUpNobody) {
         return echo(request);
     });
     Raw blocked(*server);
-    ASSERT_TRUE(blocked.send(get("/blocked")));
+    ASSERT_TRUE(blocked.send(get_request("/blocked")));
     EXPECT_TRUE(eventually([&] { return server->statistics().requests == 1; }));
     for (int i = 0; i < 20; ++i) {
-        EXPECT_EQ(status_of(answer_to(*server, get("/"))), 200);
+        EXPECT_EQ(status_of(answer_to(*server, get_request("/"))), 200);
     }
     go_on = true;
     EXPECT_EQ(status_of(blocked.receive_response()), 200);

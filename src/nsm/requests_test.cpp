@@ -20,7 +20,7 @@ std::string error_item(std::string_view code) {
     return "a1" + text_item("Error") + text_item(code);
 }
 
-constexpr TimeMs kNow = 1'665'651'482'136;
+constexpr TimeMs kRequestTime = 1'665'651'482'136;
 
 bool count_up(MutableBytes out) {
     for (std::size_t i = 0; i < out.size(); ++i) {
@@ -48,8 +48,8 @@ protected:
     }
     std::string index_field(const std::string& number) { return text_item("index") + number; }
 
-    LeafKeys keys_ = LeafKeys::make(kNow).value();
-    TimeMs now_ = kNow;
+    LeafKeys keys_ = LeafKeys::make(kRequestTime).value();
+    TimeMs now_ = kRequestTime;
     Requests requests_{bank(), "i-1-enc2", keys_, [this] { return now_; }, count_up};
 };
 
@@ -163,10 +163,10 @@ TEST_F(RequestsTest, WithoutACertificateThereIsNoDocument) {
 // With certificates for three hours.
 class AttestationTest : public RequestsTest {
 protected:
-    static constexpr TimeMs kEnd = kNow + TimeMs{3} * 3600 * 1000;
+    static constexpr TimeMs kEnd = kRequestTime + TimeMs{3} * 3600 * 1000;
 
     AttestationTest() {
-        const auto taken = keys_.certify(chain_.certify(keys_.waiting(), kEnd), kNow);
+        const auto taken = keys_.certify(chain_.certify(keys_.waiting(), kEnd), kRequestTime);
         EXPECT_TRUE(taken.ok()) << taken.error().message();
     }
 
@@ -202,7 +202,7 @@ protected:
         return "a1" + text_item("Attestation") + fields;
     }
 
-    forged::Chain chain_{kNow};
+    forged::Chain chain_{kRequestTime};
 };
 
 TEST_F(AttestationTest, ADocumentCarriesWhatWasAsked) {

@@ -32,10 +32,10 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr std::uint64_t kMemory = 64ULL << 20U;
+constexpr std::uint64_t kServedMemory = 64ULL << 20U;
 
-Load a_load() {
-    return {kMemory, false, "i-1-enc2", "", "i-0918f6c55e3b61d89"};
+Load a_served_load() {
+    return {kServedMemory, false, "i-1-enc2", "", "i-0918f6c55e3b61d89"};
 }
 
 std::string an_image() {
@@ -49,10 +49,10 @@ std::string an_image() {
 struct Supervisor {
     FdPair control = make_socket_pair(SOCK_SEQPACKET).value();
     FdPair requests = make_socket_pair(SOCK_SEQPACKET).value();
-    UniqueFd memory = make_memory_file("guest", kMemory).value();
+    UniqueFd memory = make_memory_file("guest", kServedMemory).value();
 
     // Sends Load with its descriptors and keeps none of the module's ends.
-    void send_load(const std::string& image, const Load& load = a_load()) {
+    void send_load(const std::string& image, const Load& load = a_served_load()) {
         const UniqueFd file = eif::forger::memory_file(image);
         const std::array<int, 3> fds{file.get(), memory.get(), requests.second.get()};
         ASSERT_TRUE(send_packet(control.first.get(), encode(load), fds).ok());
@@ -374,13 +374,13 @@ TEST_F(Program, EndsOnAPacketThatIsNotLoad) {
 }
 
 TEST_F(Program, EndsOnALoadWithoutItsDescriptors) {
-    ASSERT_TRUE(send_packet(supervisor_.control.first.get(), encode(a_load())).ok());
+    ASSERT_TRUE(send_packet(supervisor_.control.first.get(), encode(a_served_load())).ok());
     expect_exit(1);
 }
 
 TEST_F(Program, EndsOnASecondLoad) {
     load();
-    ASSERT_TRUE(send_packet(supervisor_.control.first.get(), encode(a_load())).ok());
+    ASSERT_TRUE(send_packet(supervisor_.control.first.get(), encode(a_served_load())).ok());
     expect_exit(1);
 }
 
@@ -445,7 +445,7 @@ TEST(Service, PrepareHandsOverTheRequestSocketOnly) {
 
 TEST(Service, DebugModeAnswersZeroRegistersAndReportsTheImagesOwn) {
     Supervisor supervisor;
-    Load load = a_load();
+    Load load = a_served_load();
     load.debug = true;
     supervisor.send_load(an_image(), load);
     const auto prepared = prepare(supervisor.control.second.get());

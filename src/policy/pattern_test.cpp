@@ -26,13 +26,13 @@ Match match(std::string_view pattern, std::string_view value, Syntax syntax) {
     return parsed ? parsed->matches(value, some_context()) : Match::unknown;
 }
 
-struct Row {
+struct PatternRow {
     std::string_view pattern;
     std::string_view value;
     Match expected;
 };
 
-class GlobTest : public testing::TestWithParam<Row> {};
+class GlobTest : public testing::TestWithParam<PatternRow> {};
 
 TEST_P(GlobTest, MatchesAsIam) {
     EXPECT_EQ(match(GetParam().pattern, GetParam().value, kGlob), GetParam().expected)
@@ -42,19 +42,22 @@ TEST_P(GlobTest, MatchesAsIam) {
 INSTANTIATE_TEST_SUITE_P(
     Patterns, GlobTest,
     testing::Values(
-        Row{"", "", Match::yes}, Row{"", "a", Match::no}, Row{"a", "", Match::no},
-        Row{"*", "", Match::yes}, Row{"*", "anything: at/all", Match::yes}, Row{"?", "", Match::no},
-        Row{"?", "a", Match::yes}, Row{"?", "ab", Match::no}, Row{"?", "é", Match::yes},
-        Row{"??", "é", Match::no}, Row{"*??", "é", Match::no}, Row{"*?", "é", Match::yes},
-        Row{"?*", "日本", Match::yes}, Row{"???", "日本", Match::no}, Row{"a*c", "abc", Match::yes},
-        Row{"a*c", "ac", Match::yes}, Row{"a*c", "acb", Match::no},
-        Row{"a*b*c", "aXbYbZc", Match::yes}, Row{"*abc", "ababc", Match::yes},
-        Row{"*ab?", "abababx", Match::yes}, Row{"**a**", "bab", Match::yes},
-        Row{"a?c*", "abcd", Match::yes}, Row{"a", "A", Match::no},
-        Row{"kms:De*", "kms:Decrypt", Match::yes}, Row{"kms:De*", "kms:Encrypt", Match::no},
-        Row{"arn:aws:kms:*:key/*", "arn:aws:kms:eu-west-1:111122223333:key/1", Match::yes},
-        Row{"${aws:username}", "${aws:username}", Match::yes},
-        Row{"${aws:username}", "alice", Match::no}));
+        PatternRow{"", "", Match::yes}, PatternRow{"", "a", Match::no},
+        PatternRow{"a", "", Match::no}, PatternRow{"*", "", Match::yes},
+        PatternRow{"*", "anything: at/all", Match::yes}, PatternRow{"?", "", Match::no},
+        PatternRow{"?", "a", Match::yes}, PatternRow{"?", "ab", Match::no},
+        PatternRow{"?", "é", Match::yes}, PatternRow{"??", "é", Match::no},
+        PatternRow{"*??", "é", Match::no}, PatternRow{"*?", "é", Match::yes},
+        PatternRow{"?*", "日本", Match::yes}, PatternRow{"???", "日本", Match::no},
+        PatternRow{"a*c", "abc", Match::yes}, PatternRow{"a*c", "ac", Match::yes},
+        PatternRow{"a*c", "acb", Match::no}, PatternRow{"a*b*c", "aXbYbZc", Match::yes},
+        PatternRow{"*abc", "ababc", Match::yes}, PatternRow{"*ab?", "abababx", Match::yes},
+        PatternRow{"**a**", "bab", Match::yes}, PatternRow{"a?c*", "abcd", Match::yes},
+        PatternRow{"a", "A", Match::no}, PatternRow{"kms:De*", "kms:Decrypt", Match::yes},
+        PatternRow{"kms:De*", "kms:Encrypt", Match::no},
+        PatternRow{"arn:aws:kms:*:key/*", "arn:aws:kms:eu-west-1:111122223333:key/1", Match::yes},
+        PatternRow{"${aws:username}", "${aws:username}", Match::yes},
+        PatternRow{"${aws:username}", "alice", Match::no}));
 
 TEST(Pattern, WithoutWildcardsTakesThemAsThemselves) {
     EXPECT_EQ(match("a*", "a*", {}), Match::yes);
@@ -69,7 +72,7 @@ TEST(Pattern, IgnoresCaseWhereAsked) {
     EXPECT_EQ(match("${none, 'BOB'}", "bob", syntax), Match::yes);
 }
 
-class VariableTest : public testing::TestWithParam<Row> {};
+class VariableTest : public testing::TestWithParam<PatternRow> {};
 
 TEST_P(VariableTest, IsFilledIn) {
     EXPECT_EQ(match(GetParam().pattern, GetParam().value, kFull), GetParam().expected)
@@ -78,27 +81,31 @@ TEST_P(VariableTest, IsFilledIn) {
 
 INSTANTIATE_TEST_SUITE_P(
     Patterns, VariableTest,
-    testing::Values(
-        Row{"home/${aws:username}/*", "home/alice/x", Match::yes},
-        Row{"home/${AWS:UserName}/*", "home/alice/x", Match::yes},
-        Row{"home/${ aws:username }/*", "home/alice/x", Match::yes},
-        Row{"home/${aws:username}/*", "home/bob/x", Match::no},
-        Row{"${aws:username}${aws:username}", "alicealice", Match::yes},
-        // What the caller brings is no wildcard.
-        Row{"${aws:PrincipalTag/star}", "a*", Match::yes},
-        Row{"${aws:PrincipalTag/star}", "ab", Match::no}, Row{"${aws:absent}", "", Match::unknown},
-        Row{"*${aws:absent}*", "x", Match::unknown}, Row{"${aws:empty}", "", Match::unknown},
-        Row{"${aws:TagKeys}", "one", Match::unknown},
-        Row{"${aws:TagKeys, 'one'}", "one", Match::unknown},
-        Row{"${aws:absent, 'anonymous'}", "anonymous", Match::yes},
-        Row{"${aws:absent,'anonymous'}", "anonymous", Match::yes},
-        Row{"${aws:absent, ''}", "", Match::yes}, Row{"${aws:absent, '}*'}", "}*", Match::yes},
-        Row{"${aws:absent, '*'}", "x", Match::no},
-        Row{"${aws:username, 'anonymous'}", "alice", Match::yes},
-        Row{"${aws:username, 'anonymous'}", "anonymous", Match::no}, Row{"${*}", "*", Match::yes},
-        Row{"${*}", "x", Match::no}, Row{"${?}", "?", Match::yes}, Row{"${?}", "x", Match::no},
-        Row{"${$}{aws:username}", "${aws:username}", Match::yes}, Row{"a$b", "a$b", Match::yes},
-        Row{"$", "$", Match::yes}, Row{"{}", "{}", Match::yes}));
+    testing::Values(PatternRow{"home/${aws:username}/*", "home/alice/x", Match::yes},
+                    PatternRow{"home/${AWS:UserName}/*", "home/alice/x", Match::yes},
+                    PatternRow{"home/${ aws:username }/*", "home/alice/x", Match::yes},
+                    PatternRow{"home/${aws:username}/*", "home/bob/x", Match::no},
+                    PatternRow{"${aws:username}${aws:username}", "alicealice", Match::yes},
+                    // What the caller brings is no wildcard.
+                    PatternRow{"${aws:PrincipalTag/star}", "a*", Match::yes},
+                    PatternRow{"${aws:PrincipalTag/star}", "ab", Match::no},
+                    PatternRow{"${aws:absent}", "", Match::unknown},
+                    PatternRow{"*${aws:absent}*", "x", Match::unknown},
+                    PatternRow{"${aws:empty}", "", Match::unknown},
+                    PatternRow{"${aws:TagKeys}", "one", Match::unknown},
+                    PatternRow{"${aws:TagKeys, 'one'}", "one", Match::unknown},
+                    PatternRow{"${aws:absent, 'anonymous'}", "anonymous", Match::yes},
+                    PatternRow{"${aws:absent,'anonymous'}", "anonymous", Match::yes},
+                    PatternRow{"${aws:absent, ''}", "", Match::yes},
+                    PatternRow{"${aws:absent, '}*'}", "}*", Match::yes},
+                    PatternRow{"${aws:absent, '*'}", "x", Match::no},
+                    PatternRow{"${aws:username, 'anonymous'}", "alice", Match::yes},
+                    PatternRow{"${aws:username, 'anonymous'}", "anonymous", Match::no},
+                    PatternRow{"${*}", "*", Match::yes}, PatternRow{"${*}", "x", Match::no},
+                    PatternRow{"${?}", "?", Match::yes}, PatternRow{"${?}", "x", Match::no},
+                    PatternRow{"${$}{aws:username}", "${aws:username}", Match::yes},
+                    PatternRow{"a$b", "a$b", Match::yes}, PatternRow{"$", "$", Match::yes},
+                    PatternRow{"{}", "{}", Match::yes}));
 
 TEST(Pattern, EscapesAreOfVariablesOnly) {
     const Syntax exact{.wildcards = false, .variables = true, .ignore_case = false};
@@ -123,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(Patterns, BadVariableTest,
                                          "${aws:x, 'default'", "${aws:x, 'default' x}",
                                          "${, 'default'}", "${aws:x, 'a''b'}"));
 
-class ArnTest : public testing::TestWithParam<Row> {};
+class ArnTest : public testing::TestWithParam<PatternRow> {};
 
 TEST_P(ArnTest, MatchesPartByPart) {
     const auto parsed = Pattern::parse(GetParam().pattern, kFull);
@@ -135,26 +142,28 @@ TEST_P(ArnTest, MatchesPartByPart) {
 INSTANTIATE_TEST_SUITE_P(
     Patterns, ArnTest,
     testing::Values(
-        Row{"arn:aws:iam::111122223333:user/alice", "arn:aws:iam::111122223333:user/alice",
-            Match::yes},
-        Row{"arn:aws:iam::*:user/*", "arn:aws:iam::111122223333:user/alice", Match::yes},
-        Row{"arn:*:*:*:*:*", "arn:aws:logs:r:1:log-group:x:*", Match::yes},
+        PatternRow{"arn:aws:iam::111122223333:user/alice", "arn:aws:iam::111122223333:user/alice",
+                   Match::yes},
+        PatternRow{"arn:aws:iam::*:user/*", "arn:aws:iam::111122223333:user/alice", Match::yes},
+        PatternRow{"arn:*:*:*:*:*", "arn:aws:logs:r:1:log-group:x:*", Match::yes},
         // The guide's example: a wildcard stays in its part.
-        Row{"arn:aws:someservice:*:111122223333:finance/*",
+        PatternRow{
+            "arn:aws:someservice:*:111122223333:finance/*",
             "arn:aws:someservice:us-east-2:999999999999:store/abc:111122223333:finance/d.txt",
             Match::no},
-        Row{"*", "arn:aws:iam::111122223333:user/alice", Match::yes}, Row{"*", "no arn", Match::no},
-        Row{"*", "arn:aws:iam", Match::no}, Row{"arn:*:*:*:*:*", "no arn", Match::no},
-        Row{"${aws:PrincipalArn}", "arn:aws:iam::111122223333:user/alice", Match::yes},
-        Row{"${aws:PrincipalArn}", "arn:aws:iam::111122223333:user/bob", Match::no},
-        Row{"${aws:username}", "arn:aws:iam::111122223333:user/alice", Match::unknown},
-        Row{"${aws:absent}", "arn:aws:iam::111122223333:user/alice", Match::unknown},
-        Row{"arn:aws:iam::111122223333:user/${aws:username}",
-            "arn:aws:iam::111122223333:user/alice", Match::yes},
-        Row{"arn:aws:iam::111122223333:user/?lice", "arn:aws:iam::111122223333:user/Alice",
-            Match::yes},
-        Row{"arn:aws:iam::111122223333:user/alice", "arn:aws:iam::111122223333:user/Alice",
-            Match::no}));
+        PatternRow{"*", "arn:aws:iam::111122223333:user/alice", Match::yes},
+        PatternRow{"*", "no arn", Match::no}, PatternRow{"*", "arn:aws:iam", Match::no},
+        PatternRow{"arn:*:*:*:*:*", "no arn", Match::no},
+        PatternRow{"${aws:PrincipalArn}", "arn:aws:iam::111122223333:user/alice", Match::yes},
+        PatternRow{"${aws:PrincipalArn}", "arn:aws:iam::111122223333:user/bob", Match::no},
+        PatternRow{"${aws:username}", "arn:aws:iam::111122223333:user/alice", Match::unknown},
+        PatternRow{"${aws:absent}", "arn:aws:iam::111122223333:user/alice", Match::unknown},
+        PatternRow{"arn:aws:iam::111122223333:user/${aws:username}",
+                   "arn:aws:iam::111122223333:user/alice", Match::yes},
+        PatternRow{"arn:aws:iam::111122223333:user/?lice", "arn:aws:iam::111122223333:user/Alice",
+                   Match::yes},
+        PatternRow{"arn:aws:iam::111122223333:user/alice", "arn:aws:iam::111122223333:user/Alice",
+                   Match::no}));
 
 // Trying every way to share the text among the wildcards would not end in this world's time.
 TEST(Pattern, ManyWildcardsTakeNoExponentialTime) {

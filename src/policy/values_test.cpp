@@ -30,15 +30,16 @@ TEST(Values, Truths) {
 }
 
 TEST(Values, Dates) {
-    struct Row {
+    struct ValueRow {
         std::string_view text;
         std::int64_t seconds;
     };
-    for (const Row& row :
-         {Row{"2020-01-01T00:00:01Z", 1577836801}, Row{"2020-01-01T00:00Z", 1577836800},
-          Row{"2020-01-01T02:00+02:00", 1577836800}, Row{"2020-01-01", 1577836800},
-          Row{"2020-01", 1577836800}, Row{"2020", 1577836800}, Row{"1577836800", 1577836800},
-          Row{"0", 0}, Row{"-1", -1}, Row{"-1234567", -1234567}, Row{"20200", 20200}}) {
+    for (const ValueRow& row :
+         {ValueRow{"2020-01-01T00:00:01Z", 1577836801}, ValueRow{"2020-01-01T00:00Z", 1577836800},
+          ValueRow{"2020-01-01T02:00+02:00", 1577836800}, ValueRow{"2020-01-01", 1577836800},
+          ValueRow{"2020-01", 1577836800}, ValueRow{"2020", 1577836800},
+          ValueRow{"1577836800", 1577836800}, ValueRow{"0", 0}, ValueRow{"-1", -1},
+          ValueRow{"-1234567", -1234567}, ValueRow{"20200", 20200}}) {
         const auto date = parse_date(row.text);
         ASSERT_TRUE(date.has_value()) << row.text;
         EXPECT_EQ(date->time_since_epoch(), std::chrono::seconds(row.seconds)) << row.text;
@@ -52,13 +53,13 @@ TEST(Values, Dates) {
     }
 }
 
-struct Row {
+struct ValueRow {
     std::string_view range;
     std::string_view address;
     bool contains;
 };
 
-class AddressTest : public testing::TestWithParam<Row> {};
+class AddressTest : public testing::TestWithParam<ValueRow> {};
 
 TEST_P(AddressTest, IsContainedOrNot) {
     const auto range = AddressRange::parse(GetParam().range);
@@ -71,18 +72,22 @@ TEST_P(AddressTest, IsContainedOrNot) {
 INSTANTIATE_TEST_SUITE_P(
     Addresses, AddressTest,
     testing::Values(
-        Row{"203.0.113.0/24", "203.0.113.0", true}, Row{"203.0.113.0/24", "203.0.113.255", true},
-        Row{"203.0.113.0/24", "203.0.114.0", false}, Row{"203.0.113.77/24", "203.0.113.1", true},
-        Row{"203.0.113.128/25", "203.0.113.127", false}, Row{"203.0.113.7", "203.0.113.7", true},
-        Row{"203.0.113.7", "203.0.113.6", false}, Row{"0.0.0.0/0", "255.255.255.255", true},
-        Row{"0.0.0.0/0", "::1", false}, Row{"::/0", "2001:db8::1", true},
-        Row{"::/0", "10.0.0.1", false},
-        Row{"2001:DB8:1234:5678::/64", "2001:db8:1234:5678:ffff::1", true},
-        Row{"2001:DB8:1234:5678::/64", "2001:db8:1234:5679::1", false},
-        Row{"2001:db8::/33", "2001:db8:8000::1", false}, Row{"2001:db8::1", "2001:db8::1", true},
-        Row{"10.0.0.0/8", "::ffff:10.1.2.3", true}, Row{"::ffff:10.0.0.0/104", "10.1.2.3", true},
-        Row{"10.0.0.0/8", "10.0.0.0/16", true}, Row{"10.0.0.0/16", "10.0.0.0/8", false},
-        Row{"127.0.0.1", "::1", false}));
+        ValueRow{"203.0.113.0/24", "203.0.113.0", true},
+        ValueRow{"203.0.113.0/24", "203.0.113.255", true},
+        ValueRow{"203.0.113.0/24", "203.0.114.0", false},
+        ValueRow{"203.0.113.77/24", "203.0.113.1", true},
+        ValueRow{"203.0.113.128/25", "203.0.113.127", false},
+        ValueRow{"203.0.113.7", "203.0.113.7", true}, ValueRow{"203.0.113.7", "203.0.113.6", false},
+        ValueRow{"0.0.0.0/0", "255.255.255.255", true}, ValueRow{"0.0.0.0/0", "::1", false},
+        ValueRow{"::/0", "2001:db8::1", true}, ValueRow{"::/0", "10.0.0.1", false},
+        ValueRow{"2001:DB8:1234:5678::/64", "2001:db8:1234:5678:ffff::1", true},
+        ValueRow{"2001:DB8:1234:5678::/64", "2001:db8:1234:5679::1", false},
+        ValueRow{"2001:db8::/33", "2001:db8:8000::1", false},
+        ValueRow{"2001:db8::1", "2001:db8::1", true},
+        ValueRow{"10.0.0.0/8", "::ffff:10.1.2.3", true},
+        ValueRow{"::ffff:10.0.0.0/104", "10.1.2.3", true},
+        ValueRow{"10.0.0.0/8", "10.0.0.0/16", true}, ValueRow{"10.0.0.0/16", "10.0.0.0/8", false},
+        ValueRow{"127.0.0.1", "::1", false}));
 
 TEST(Values, AddressesThatAreNone) {
     for (const std::string_view text :

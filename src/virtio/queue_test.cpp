@@ -13,7 +13,7 @@ using testing::GuestRam;
 using testing::must;
 
 constexpr std::uint64_t kRings = 0x1000;
-constexpr std::uint64_t kData = 0x10000;
+constexpr std::uint64_t kBuffer = 0x10000;
 constexpr std::uint64_t kRamSize = 1 << 20U;
 
 class QueueTest : public ::testing::Test {
@@ -47,8 +47,8 @@ protected:
     } while (false)
 
 TEST_F(QueueTest, YieldsChainsInOrderAndReturnsThem) {
-    const auto first = driver.add({{kData, 10}, {kData + 100, 20}}, {{kData + 200, 30}});
-    const auto second = driver.add({}, {{kData + 300, 5}});
+    const auto first = driver.add({{kBuffer, 10}, {kBuffer + 100, 20}}, {{kBuffer + 200, 30}});
+    const auto second = driver.add({}, {{kBuffer + 300, 5}});
     ASSERT_TRUE(must(queue.pop(chain)));
     EXPECT_EQ(chain.head, *first);
     EXPECT_EQ(chain.readable.size(), 30U);
@@ -68,7 +68,7 @@ TEST_F(QueueTest, YieldsChainsInOrderAndReturnsThem) {
 
 TEST_F(QueueTest, GoesAroundTheRingAndTheIndexManyTimes) {
     for (int round = 0; round < 70000; ++round) {
-        const auto head = driver.add({{kData, 1}}, {});
+        const auto head = driver.add({{kBuffer, 1}}, {});
         ASSERT_TRUE(head);
         ASSERT_TRUE(must(queue.pop(chain)));
         queue.push(chain.head, 0);
@@ -78,8 +78,8 @@ TEST_F(QueueTest, GoesAroundTheRingAndTheIndexManyTimes) {
 }
 
 TEST_F(QueueTest, ChainsPutBackComeAgain) {
-    const auto first = driver.add({{kData, 1}}, {});
-    const auto second = driver.add({{kData, 2}}, {});
+    const auto first = driver.add({{kBuffer, 1}}, {});
+    const auto second = driver.add({{kBuffer, 2}}, {});
     ASSERT_TRUE(must(queue.pop(chain)));
     ASSERT_TRUE(must(queue.pop(chain)));
     EXPECT_FALSE(must(queue.pop(chain)));
@@ -115,7 +115,7 @@ TEST_F(QueueTest, RefusesAHeadOutsideOfTheTable) {
 }
 
 TEST_F(QueueTest, RefusesANextOutsideOfTheTable) {
-    driver.write_descriptor(0, {kData, 1}, 1, 8);
+    driver.write_descriptor(0, {kBuffer, 1}, 1, 8);
     driver.offer(0);
     EXPECT_REFUSED(queue.pop(chain), VirtioErrc::bad_descriptor);
 }
@@ -132,27 +132,27 @@ TEST_F(QueueTest, RefusesABufferOutsideOfRam) {
 }
 
 TEST_F(QueueTest, RefusesALoop) {
-    driver.write_descriptor(0, {kData, 1}, 1, 1);
-    driver.write_descriptor(1, {kData, 1}, 1, 0);
+    driver.write_descriptor(0, {kBuffer, 1}, 1, 1);
+    driver.write_descriptor(1, {kBuffer, 1}, 1, 0);
     driver.offer(0);
     EXPECT_REFUSED(queue.pop(chain), VirtioErrc::endless_chain);
 }
 
 TEST_F(QueueTest, RefusesIndirectDescriptors) {
-    driver.write_descriptor(0, {kData, 16}, 4, 0);
+    driver.write_descriptor(0, {kBuffer, 16}, 4, 0);
     driver.offer(0);
     EXPECT_REFUSED(queue.pop(chain), VirtioErrc::indirect_descriptor);
 }
 
 TEST_F(QueueTest, RefusesABufferToBeReadAfterOneToBeWritten) {
-    driver.write_descriptor(0, {kData, 1}, 2 | 1, 1);
-    driver.write_descriptor(1, {kData, 1}, 0, 0);
+    driver.write_descriptor(0, {kBuffer, 1}, 2 | 1, 1);
+    driver.write_descriptor(1, {kBuffer, 1}, 0, 0);
     driver.offer(0);
     EXPECT_REFUSED(queue.pop(chain), VirtioErrc::wrong_direction);
 }
 
 TEST_F(QueueTest, TakesAChainAsLongAsTheTable) {
-    ASSERT_TRUE(driver.add(std::vector<Buffer>(8, {kData, 1}), {}));
+    ASSERT_TRUE(driver.add(std::vector<Buffer>(8, {kBuffer, 1}), {}));
     ASSERT_TRUE(must(queue.pop(chain)));
     EXPECT_EQ(chain.readable.size(), 8U);
 }
@@ -186,7 +186,7 @@ TEST_F(QueueTest, RefusesBadLayouts) {
 
 TEST_F(QueueTest, FlagsSilenceBothSides) {
     queue.silence();
-    ASSERT_TRUE(driver.add({{kData, 1}}, {}));
+    ASSERT_TRUE(driver.add({{kBuffer, 1}}, {}));
     EXPECT_FALSE(driver.wants_kick());
     EXPECT_TRUE(must(queue.listen())) << "what came while silent must be told";
     EXPECT_TRUE(driver.wants_kick());
@@ -198,9 +198,9 @@ TEST_F(QueueTest, FlagsSilenceBothSides) {
 
 TEST_F(EventQueueTest, EventIndicesSilenceBothSides) {
     EXPECT_FALSE(must(queue.listen()));
-    ASSERT_TRUE(driver.add({{kData, 1}}, {}));
+    ASSERT_TRUE(driver.add({{kBuffer, 1}}, {}));
     EXPECT_TRUE(driver.wants_kick());
-    ASSERT_TRUE(driver.add({{kData, 1}}, {}));
+    ASSERT_TRUE(driver.add({{kBuffer, 1}}, {}));
     EXPECT_FALSE(driver.wants_kick()) << "the device has not listened since";
     ASSERT_TRUE(must(queue.pop(chain)));
     queue.push(chain.head, 0);
@@ -212,7 +212,7 @@ TEST_F(EventQueueTest, EventIndicesSilenceBothSides) {
     }
     driver.want_interrupt();
     EXPECT_FALSE(must(queue.listen()));
-    ASSERT_TRUE(driver.add({{kData, 1}}, {}));
+    ASSERT_TRUE(driver.add({{kBuffer, 1}}, {}));
     EXPECT_TRUE(driver.wants_kick());
     ASSERT_TRUE(must(queue.pop(chain)));
     queue.push(chain.head, 0);

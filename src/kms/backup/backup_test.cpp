@@ -12,6 +12,7 @@
 
 #include "base/fd.hpp"
 #include "base/temporary_directory.hpp"
+#include "kms/backup/memory_for_test.hpp"
 #include "kms/store/postgresql_for_test.hpp"
 
 namespace casemate::kms {
@@ -32,22 +33,6 @@ void expect_error(const Result<T>& result, BackupErrc code) {
 
 SecretBytes passphrase(std::string_view text = "correct horse") {
     return SecretBytes(Bytes(text.begin(), text.end()));
-}
-
-Sink sink_into(Bytes& file) {
-    return [&file](ByteView bytes) -> Result<> {
-        file.insert(file.end(), bytes.begin(), bytes.end());
-        return {};
-    };
-}
-
-Source source_from(ByteView file) {
-    return [file](MutableBytes out) mutable -> Result<std::size_t> {
-        const std::size_t size = std::min(out.size(), file.size());
-        std::ranges::copy(file.first(size), out.begin());
-        file = file.subspan(size);
-        return size;
-    };
 }
 
 enum class Driver : std::uint8_t { sqlite, postgresql };

@@ -1,4 +1,5 @@
 #include "kms/backup/stream.hpp"
+#include "kms/backup/memory_for_test.hpp"
 
 #include <gtest/gtest.h>
 
@@ -17,23 +18,6 @@ Bytes pattern(std::size_t size) {
         bytes[i] = static_cast<std::uint8_t>(i * 31 + i / 251);
     }
     return bytes;
-}
-
-Sink sink_into(Bytes& file) {
-    return [&file](ByteView bytes) -> Result<> {
-        file.insert(file.end(), bytes.begin(), bytes.end());
-        return {};
-    };
-}
-
-// As a pipe does: never more than some bytes at once.
-Source source_from(ByteView file, std::size_t most = SIZE_MAX) {
-    return [file, most](MutableBytes out) mutable -> Result<std::size_t> {
-        const std::size_t size = std::min({out.size(), file.size(), most});
-        std::ranges::copy(file.first(size), out.begin());
-        file = file.subspan(size);
-        return size;
-    };
 }
 
 // chunks gives what a stream of content is, after a header of one byte.

@@ -8,7 +8,7 @@ namespace casemate::kms {
 namespace {
 
 constexpr KeyUsage kCipher = KeyUsage::encrypt_decrypt;
-constexpr std::string_view kWithout = "GenerateDataKeyWithoutPlaintext";
+constexpr std::string_view kWithoutPlaintext = "GenerateDataKeyWithoutPlaintext";
 
 using DataKeysTest = OperationsTest;
 
@@ -34,7 +34,7 @@ TEST_F(DataKeysTest, AreMadeInEachSize) {
         ASSERT_TRUE(opened.ok()) << opened.error().message();
         EXPECT_EQ(blob_of(*opened, "Plaintext"), plaintext);
 
-        const auto hidden = ask(kWithout, input);
+        const auto hidden = ask(kWithoutPlaintext, input);
         ASSERT_TRUE(hidden.ok()) << hidden.error().message();
         EXPECT_EQ(hidden->size(), 3);
         EXPECT_FALSE(hidden->contains("Plaintext"));
@@ -67,7 +67,8 @@ TEST_F(DataKeysTest, RefuseWhatAwsRefuses) {
         {"NumberOfBytes", 0, detected + "0' " + number + "value greater than or equal to 1"},
         {"NumberOfBytes", 1025, detected + "1025' " + number + "value less than or equal to 1024"},
     };
-    for (const std::string_view operation : {std::string_view("GenerateDataKey"), kWithout}) {
+    for (const std::string_view operation :
+         {std::string_view("GenerateDataKey"), kWithoutPlaintext}) {
         for (const Case& bad : cases) {
             expect_refused(ask(operation, with(good, bad.member, bad.value)), KmsErrc::validation,
                            bad.sentence);
@@ -98,7 +99,7 @@ TEST_F(DataKeysTest, PoliciesSeeContextAndAlgorithm) {
     expect_error(ask("GenerateDataKey", input), KmsErrc::access_denied);
     const json::object context{{"Project", "Alpha"}};
     EXPECT_TRUE(ask("GenerateDataKey", with(input, "EncryptionContext", context)).ok());
-    EXPECT_TRUE(ask(kWithout, with(input, "EncryptionContext", context)).ok());
+    EXPECT_TRUE(ask(kWithoutPlaintext, with(input, "EncryptionContext", context)).ok());
 }
 
 }  // namespace

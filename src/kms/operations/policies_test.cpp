@@ -22,7 +22,7 @@ std::string policy_for(std::string_view principal, std::string_view action = "km
 
 constexpr std::string_view kRoot = "arn:aws:iam::111122223333:root";
 constexpr std::string_view kAlice = "arn:aws:iam::111122223333:user/alice";
-constexpr std::string_view kCarol = "arn:aws:iam::111122223333:user/carol";
+constexpr std::string_view kStranger = "arn:aws:iam::111122223333:user/carol";
 constexpr std::string_view kLockout =
     "MalformedPolicyDocumentException: The new key policy will not allow you to update the key "
     "policy in the future.";
@@ -65,7 +65,7 @@ TEST_F(PoliciesTest, CountFromTheNextRequestOn) {
     ASSERT_TRUE(put(policy_for(kAlice)).ok());
     const Caller carol = CoreForTest::caller("carol");
     expect_error(service_.ask("DescribeKey", with_key(id_), carol), KmsErrc::access_denied);
-    ASSERT_TRUE(put(policy_for(kCarol), R"(,"BypassPolicyLockoutSafetyCheck":true)").ok());
+    ASSERT_TRUE(put(policy_for(kStranger), R"(,"BypassPolicyLockoutSafetyCheck":true)").ok());
     EXPECT_TRUE(service_.ask("DescribeKey", with_key(id_), carol).ok());
     expect_error(put(policy_for(kAlice)), KmsErrc::access_denied);
 }
@@ -75,7 +75,7 @@ TEST_F(PoliciesTest, ThatLockTheCallerOutAreRefused) {
     // Somebody else only; not this action; not for his account's policies; denied; under a
     // condition that the present request does not meet.
     const std::vector<std::string> locking = {
-        policy_for(kCarol),
+        policy_for(kStranger),
         policy_for(kAlice, "kms:Decrypt"),
         policy_for("999999999999"),
         policy_for(kAlice, "kms:*", R"(,"Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}})"),

@@ -15,7 +15,7 @@ using testing::GuestPacket;
 using testing::must;
 using testing::VsockGuest;
 
-constexpr std::uint32_t kHostPort = 5000;
+constexpr std::uint32_t kStreamPort = 5000;
 
 std::uint8_t pattern(std::uint32_t port, bool to_host, std::uint64_t position) {
     return static_cast<std::uint8_t>(position * 31 + (position >> 8U) + std::uint64_t{port} * 7 +
@@ -325,7 +325,7 @@ public:
 private:
     [[nodiscard]] std::uint32_t host_port(const Stream& stream) const {
         const auto found = host_port_.find(stream.port);
-        return found != host_port_.end() ? found->second : kHostPort;
+        return found != host_port_.end() ? found->second : kStreamPort;
     }
 
     std::mt19937 random_;
