@@ -21,6 +21,9 @@ def auths(host, user, password):
 class PullTest(unittest.TestCase):
     """A directory with a home and a place for the output."""
 
+    # runner: a command that casemate is run by.
+    runner = ()
+
     def setUp(self):
         directory = tempfile.TemporaryDirectory(prefix="casemate-pull.")
         self.addCleanup(directory.cleanup)
@@ -49,7 +52,7 @@ class PullTest(unittest.TestCase):
 
     def start(self, uri, *options):
         return subprocess.Popen(
-            [CASEMATE, "build-enclave", "--docker-uri", uri, "--output-file", self.output, *options],
+            [*self.runner, CASEMATE, "build-enclave", "--docker-uri", uri, "--output-file", self.output, *options],
             env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True)
 

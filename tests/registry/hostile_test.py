@@ -179,6 +179,12 @@ class Hostile(PullTest):
         self.assertEqual(self.pulls(self.uri(served)), self.expected())
         self.assertEqual(len(served.asked(small)), 1)
 
+    def test_an_image_is_fetched_where_no_thread_can_be_had(self):
+        """Threads whose stacks don't fit into the address space can't be started."""
+        expected = self.expected()
+        self.runner = ("prlimit", f"--stack={1 << 46}:")
+        self.assertEqual(self.pulls(self.uri(self.registry())), expected)
+
     # What is refused.
 
     def test_other_bytes_are_refused(self):

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -59,9 +60,16 @@ public:
 
     Result<> run() {
         std::vector<std::thread> threads;
-        for (std::size_t i = 0; i < std::min(kAtOnce, parts_->size()); ++i) {
-            threads.emplace_back([this] { work(); });
+        threads.reserve(kAtOnce);
+        for (std::size_t i = 1; i < std::min(kAtOnce, parts_->size()); ++i) {
+            try {
+                threads.emplace_back([this] { work(); });
+            } catch (const std::system_error&) {
+                // No more threads for this user: those there are do it all.
+                break;
+            }
         }
+        work();
         for (std::thread& thread : threads) {
             thread.join();
         }
