@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/os_error.hpp"
 
@@ -32,6 +33,16 @@ UniqueFd open_unnamed(const std::string& directory) {
 }
 
 }  // namespace
+
+Result<std::string> absolute_path(const std::string& path) {
+    std::error_code error;
+    const auto absolute = std::filesystem::absolute(path, error);
+    if (error) {
+        return os_error("find " + (path.empty() ? std::string("a file without a name") : path),
+                        error.value());
+    }
+    return absolute.lexically_normal().string();
+}
 
 Result<Bytes> read_file(const std::string& path, std::uint64_t limit) {
     CASEMATE_TRY(const UniqueFd fd, open_file(path, O_RDONLY));

@@ -18,6 +18,11 @@ namespace casemate {
 [[nodiscard]] Result<> write_file_atomically(const std::string& path, ByteView bytes,
                                              unsigned mode = 0600);
 
+// absolute_path completes a relative path by the working directory, without following symlinks; "."
+// and ".." are resolved in the text. Errors: Errno for an empty path, and where there is no working
+// directory any more.
+[[nodiscard]] Result<std::string> absolute_path(const std::string& path);
+
 // FileAside is a file being written beside its final path, for output too large for memory. It
 // disappears unless committed, also when the process is killed: where the file system can do that,
 // it has no name until then.

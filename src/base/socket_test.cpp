@@ -69,6 +69,14 @@ TEST(UnixSocket, IsReachedByAPathLongerThanAnAddressHolds) {
     EXPECT_TRUE(connect_unix(deep + "/socket", SOCK_STREAM).ok());
 }
 
+TEST(AbsolutePath, IsCompleteOrAnError) {
+    char here[PATH_MAX];
+    ASSERT_NE(::getcwd(here, sizeof here), nullptr);
+    EXPECT_EQ(absolute_path("a/../b//c").value(), std::string(here) + "/b/c");
+    EXPECT_EQ(absolute_path("/x/./y").value(), "/x/y");
+    EXPECT_FALSE(absolute_path("").ok());
+}
+
 TEST(FileAside, LeavesNothingUnlessCommitted) {
     const auto directory = TemporaryDirectory::create();
     ASSERT_TRUE(directory.ok());

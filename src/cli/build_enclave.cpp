@@ -168,9 +168,13 @@ ImageBuild::Failure ImageBuild::read_custom_metadata() {
 }
 
 ImageBuild::Failure ImageBuild::open_container_image() {
+    const auto output = absolute_path(arguments_.output_file);
+    if (!output) {
+        return writing(arguments_.output_file, output.error());
+    }
     image::ImageOptions options;
     options.architecture = parts_.architecture == eif::Architecture::aarch64 ? "arm64" : "amd64";
-    options.spool_directory = fs::absolute(arguments_.output_file).parent_path().string();
+    options.spool_directory = fs::path(*output).parent_path().string();
     if (!arguments_.command.empty()) {
         options.command = arguments_.command;
     }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/file.hpp"
 #include "cli/enclaves.hpp"
 #include "cli/interruption.hpp"
 #include "cli/verbs.hpp"
@@ -62,7 +63,6 @@ enclave::StartConfiguration configuration_of(const RunEnclaveArguments& argument
                                              const enclave::Paths& paths) {
     enclave::StartConfiguration configuration;
     configuration.paths = paths;
-    configuration.image_path = std::filesystem::absolute(arguments.eif_path).lexically_normal();
     configuration.name = arguments.enclave_name.value_or(default_name(arguments.eif_path));
     configuration.cid = static_cast<std::uint32_t>(arguments.enclave_cid.value_or(0));
     configuration.cpu_ids = arguments.cpu_ids;
@@ -127,7 +127,14 @@ int run_enclave(const RunEnclaveArguments& arguments, Output& output) {
     if (!paths) {
         return output.fail(ErrorCode::file_operation, paths.error());
     }
-    const enclave::StartConfiguration configuration = configuration_of(arguments, *paths);
+    auto image_path = absolute_path(arguments.eif_path);
+    if (!image_path) {
+        return output.fail(ErrorCode::file_operation, "File: '" + arguments.eif_path +
+                                                          "', failing operation: 'Open'. " +
+                                                          image_path.error().message());
+    }
+    enclave::StartConfiguration configuration = configuration_of(arguments, *paths);
+    configuration.image_path = std::move(*image_path);
     if (!usable_name(configuration.name)) {
         return output.fail(ErrorCode::invalid_argument,
                            "expected a name of 1 to " + std::to_string(kMaxName) +

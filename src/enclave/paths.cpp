@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/file.hpp"
 #include "base/os_error.hpp"
 #include "enclave/errors.hpp"
 
@@ -138,10 +139,9 @@ Result<Paths> find_paths() {
     paths.programs = self.parent_path();
     paths.kernel = kernel_directory(paths.programs);
     // The supervisor works from the root directory.
-    paths.state = fs::absolute(paths.state).lexically_normal();
-    paths.runtime = fs::absolute(paths.runtime).lexically_normal();
-    paths.configuration = fs::absolute(paths.configuration).lexically_normal();
-    paths.kernel = fs::absolute(paths.kernel).lexically_normal();
+    for (std::string* path : {&paths.state, &paths.runtime, &paths.configuration, &paths.kernel}) {
+        CASEMATE_TRY(*path, absolute_path(*path));
+    }
     return paths;
 }
 
