@@ -13,7 +13,7 @@ PREFIXES = ("nitro_cli.", "enclave.", "cli.", "linux.", "eif.", "eif_build.", "i
 
 def known_tests(ctest, build):
     listed = subprocess.run([ctest, "--test-dir", build, "-N"], capture_output=True, text=True,
-                            check=True).stdout
+                            errors="replace", check=True).stdout
     return set(re.findall(r"Test +#\d+: (\S+)", listed))
 
 
