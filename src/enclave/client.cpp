@@ -8,6 +8,7 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <thread>
 
 #include "base/event_loop.hpp"
 #include "base/os_error.hpp"
@@ -296,17 +297,28 @@ Result<> check_readable(const Paths& paths) {
 }
 
 std::vector<Answer> describe_all(const Paths& paths) {
+    // One that is about to listen, or has ceased to, answers or is gone a moment later.
+    constexpr std::chrono::milliseconds kMoment{20};
     Registry registry(paths);
-    std::vector<Answer> answers =
-        ask(paths, registry.living(), control_request("describe"), kDescribeTime);
-    const auto silent = [](const Answer& answer) { return !answer.record.ok(); };
-    if (std::any_of(answers.begin(), answers.end(), silent)) {
-        // One that ended between the list and the question is not a failure.
+    const auto until = EventLoop::Clock::now() + kDescribeTime;
+    const std::string request = control_request("describe");
+    std::vector<Answer> answers = ask(paths, registry.living(), request, kDescribeTime);
+    const auto is_silent = [](const Answer& answer) { return !answer.record.ok(); };
+    while (std::any_of(answers.begin(), answers.end(), is_silent)) {
         const std::vector<std::string> still = registry.living();
         std::erase_if(answers, [&](const Answer& answer) {
-            return silent(answer) &&
+            return is_silent(answer) &&
                    std::find(still.begin(), still.end(), answer.id) == still.end();
         });
+        if (EventLoop::Clock::now() >= until) {
+            break;
+        }
+        std::this_thread::sleep_for(kMoment);
+        for (Answer& answer : answers) {
+            if (is_silent(answer)) {
+                answer = std::move(ask(paths, {answer.id}, request, kDescribeTime).front());
+            }
+        }
     }
     std::erase_if(answers, [](const Answer& answer) {
         return answer.record.ok() && answer.record->state == EnclaveState::ended;

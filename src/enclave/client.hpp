@@ -31,8 +31,8 @@ struct Answer {
 // EnclaveErrc::read_from_disk.
 [[nodiscard]] Result<> check_readable(const Paths& paths);
 
-// describe_all asks every living enclave at once and waits kDescribeTime at most for all of them.
-// An enclave that ended meanwhile is left out.
+// describe_all asks every living enclave at once and waits kDescribeTime for all of them. One that
+// does not listen yet, or no more, is asked again for that time; if it ended it is left out.
 [[nodiscard]] std::vector<Answer> describe_all(const Paths& paths);
 
 // terminate ends the enclaves with these ids side by side and waits for their ends. seconds is how
