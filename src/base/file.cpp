@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 
 #include "base/os_error.hpp"
 
@@ -30,6 +31,18 @@ UniqueFd open_unnamed(const std::string& directory) {
         return {};
     }
     return UniqueFd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+}
+
+Result<> expect_file(const std::string& path, mode_t mode) {
+    if (S_ISREG(mode)) {
+        return {};
+    }
+    return os_error("expected a file at " + path + ", or nothing; found a " +
+                        (S_ISDIR(mode)                    ? "directory"
+                         : S_ISCHR(mode) || S_ISBLK(mode) ? "device"
+                         : S_ISFIFO(mode)                 ? "pipe"
+                                                          : "socket"),
+                    S_ISDIR(mode) ? EISDIR : EINVAL);
 }
 
 }  // namespace
@@ -75,7 +88,28 @@ Result<> write_file_atomically(const std::string& path, ByteView bytes, unsigned
     return aside.commit();
 }
 
+Result<std::string> output_place(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+        if (errno == ENOENT && ::lstat(path.c_str(), &status) == 0) {
+            return os_error("expected a file at " + path + ", or nothing; found a link to nothing",
+                            ENOENT);
+        }
+        // What else is wrong shows when the file is made.
+        return path;
+    }
+    CASEMATE_CHECK(expect_file(path, status.st_mode));
+    const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
+                                                           &std::free);
+    return real == nullptr ? Result<std::string>(os_error("follow " + path))
+                           : Result<std::string>(std::string(real.get()));
+}
+
 Result<FileAside> FileAside::create(const std::string& path, unsigned mode) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) == 0 && !S_ISLNK(status.st_mode)) {
+        CASEMATE_CHECK(expect_file(path, status.st_mode));
+    }
     // A file without a name is gone with its process, also where that is killed.
     UniqueFd fd = open_unnamed(directory_of(path));
     std::string aside;

@@ -23,12 +23,20 @@ namespace casemate {
 // directory any more.
 [[nodiscard]] Result<std::string> absolute_path(const std::string& path);
 
+// output_place gives the path at which a new file takes the place of the one that path names: links
+// are followed, as open(2) does, and stay. Where there is nothing, that is path. Errors: Errno
+// EISDIR for a directory, EINVAL for a device, pipe or socket, which a file would put an end to;
+// ENOENT for a link to nothing.
+[[nodiscard]] Result<std::string> output_place(const std::string& path);
+
 // FileAside is a file being written beside its final path, for output too large for memory. It
 // disappears unless committed, also when the process is killed: where the file system can do that,
 // it has no name until then.
 class FileAside {
 public:
-    // create makes the file in path's directory, so that the rename can't cross file systems.
+    // create makes the file in path's directory, so that the rename can't cross file systems. A
+    // link at path would be replaced (see output_place); errors: EISDIR or EINVAL for what is no
+    // file.
     [[nodiscard]] static Result<FileAside> create(const std::string& path, unsigned mode = 0644);
     FileAside(FileAside&& other) noexcept = default;
     FileAside& operator=(FileAside&& other) noexcept = default;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <filesystem>
@@ -99,6 +100,30 @@ TEST(FileAside, LeavesNothingUnlessCommitted) {
     ASSERT_TRUE(read.ok());
     EXPECT_EQ(as_text(*read), "whole");
     EXPECT_TRUE(read_file(path, 4).error().is(static_cast<Errno>(EFBIG)));
+}
+
+TEST(FileAside, LinksAreFollowedAndWhatIsNoFileIsNotReplaced) {
+    const auto directory = TemporaryDirectory::create();
+    ASSERT_TRUE(directory.ok());
+    const std::string base = directory->path() + "/";
+    ASSERT_TRUE(write_file_atomically(base + "file", as_bytes("old")).ok());
+    std::filesystem::create_symlink("file", base + "link");
+    std::filesystem::create_symlink("absent", base + "nowhere");
+    std::filesystem::create_symlink("/dev/null", base + "null");
+    std::filesystem::create_directory(base + "directory");
+    ASSERT_EQ(::mkfifo((base + "pipe").c_str(), 0600), 0);
+    EXPECT_EQ(output_place(base + "link").value(),
+              std::filesystem::canonical(base + "file").string());
+    EXPECT_EQ(output_place(base + "new").value(), base + "new");
+    EXPECT_TRUE(output_place(base + "nowhere").error().is(static_cast<Errno>(ENOENT)));
+    EXPECT_TRUE(output_place(base + "null").error().is(static_cast<Errno>(EINVAL)));
+    for (const auto& [name, code] : {std::pair("pipe", EINVAL), std::pair("directory", EISDIR)}) {
+        EXPECT_TRUE(output_place(base + name).error().is(static_cast<Errno>(code))) << name;
+        const auto aside = FileAside::create(base + name);
+        ASSERT_FALSE(aside.ok()) << name;
+        EXPECT_TRUE(aside.error().is(static_cast<Errno>(code))) << name;
+    }
+    EXPECT_TRUE(std::filesystem::is_fifo(base + "pipe"));
 }
 
 TEST(FileAside, HasNoNameWhileItIsWritten) {

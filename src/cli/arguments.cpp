@@ -202,15 +202,18 @@ Verb add_run_enclave(CLI::App& root, std::string_view environment) {
     app->add_flag("--attach-console", options->attach_console,
                   "Show the console after the start; implies --debug-mode");
     auto* name = app->add_option("--enclave-name", options->enclave_name, "Name of the enclave");
-    auto* config = expects(app->add_option("--config", options->config,
-                                           "JSON file with everything that the other options say"),
-                           Expects::file, "json-config");
+    auto* config = expects(
+        app->add_option("--config", options->config, "JSON file with what else options would say"),
+        Expects::file, "json-config");
     app->add_option("--accel", options->acceleration, "How the enclave gets its CPU")
         ->check(CLI::IsMember(std::vector<std::string>{"auto", "kvm", "software"}));
     app->add_option(
         "--boot-timeout", options->boot_timeout,
         "Seconds that the guest has for its heartbeat; 0 or none: by size, 180 or more");
     add_watch(*app, *options);
+    app->footer(
+        "Exit status with --wait: the program's; 128 and the number of the signal that killed it; "
+        "125 for neither.");
     ids->excludes(count);
     for (auto* option : {ids, count, memory, eif, cid, debug, name}) {
         config->excludes(option);
@@ -349,11 +352,12 @@ Verb add_build_enclave(CLI::App& root) {
     auto* app = root.add_subcommand("build-enclave", "Makes an enclave image of a container image");
     const auto arguments = std::make_shared<BuildEnclaveArguments>();
     app->add_option("--docker-uri", arguments->docker_uri,
-                    "Container image: oci:PATH[:TAG], docker-archive:FILE or dir:PATH")
+                    "Container image: a NAME as Docker has it, docker-daemon:NAME, docker://NAME, "
+                    "oci:PATH[:TAG], docker-archive:FILE or dir:PATH")
         ->required();
-    expects(
-        app->add_option("--docker-dir", arguments->docker_dir, "Folder of the image's Dockerfile"),
-        Expects::folder);
+    expects(app->add_option("--docker-dir", arguments->docker_dir,
+                            "Folder of a Dockerfile, to build the image of first"),
+            Expects::folder);
     expects(app->add_option("--output-file", arguments->output_file, "Enclave image file to write"),
             Expects::file)
         ->required();
@@ -445,7 +449,8 @@ Verb add_validate_eif(CLI::App& root) {
     const auto format = add_output_option(*app);
     app->footer(
         "Exit status: 0 it would start; else the number of the error that run-enclave would give: "
-        "26 too little memory, 35 malformed or for another machine, 36 nothing to start in its "
+        "19 can't be opened, 22 or 29 CPUs, 26 or 27 memory, 35 malformed or for another machine, "
+        "36 nothing to start in its "
         "ramdisks, 59 its signature; 2 wrong command line.");
     return {app, [arguments, memory, count, format]() -> Outcome {
                 if (*memory) {

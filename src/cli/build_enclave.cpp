@@ -68,6 +68,7 @@ private:
     [[nodiscard]] Failure open_container_image();
     void note_what_aws_ignores();
     [[nodiscard]] Failure read_custom_metadata();
+    [[nodiscard]] Result<FileAside> create_output() const;
     [[nodiscard]] Failure write_file();
     [[nodiscard]] Result<> write_sections(eif::Builder& builder);
     [[nodiscard]] Result<> copy_kernel(eif::Builder& builder) const;
@@ -326,9 +327,14 @@ Result<> ImageBuild::write_sections(eif::Builder& builder) {
                            : image::write_image_ramdisk(image_, sink, progress());
 }
 
+Result<FileAside> ImageBuild::create_output() const {
+    CASEMATE_TRY(const std::string place, output_place(arguments_.output_file));
+    return FileAside::create(place);
+}
+
 ImageBuild::Failure ImageBuild::write_file() {
     const std::string& path = arguments_.output_file;
-    auto aside = FileAside::create(path);
+    auto aside = create_output();
     if (!aside) {
         return writing(path, aside.error());
     }
@@ -376,7 +382,7 @@ int ImageBuild::run() {
     }
     // A place that can't be written to should be known before the long work, but a file there would
     // outlive an interruption of it.
-    if (const auto probe = FileAside::create(arguments_.output_file); !probe) {
+    if (const auto probe = create_output(); !probe) {
         return output_.fail(writing(arguments_.output_file, probe.error()));
     }
     if (auto failure = open_container_image()) {

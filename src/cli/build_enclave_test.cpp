@@ -330,6 +330,24 @@ TEST_F(BuildEnclaveTest, SignersThatDoNotDo) {
     expect_refused(with(base + "/other.pem", base + "/other.pem"), 48, "found a private key");
 }
 
+// The output file takes the place of a file, through a link; never that of a device or a folder.
+TEST_F(BuildEnclaveTest, DevicesAreNotReplacedAndLinksStay) {
+    const std::string target = directory_->path() + "/target.eif";
+    write(target, "old");
+    fs::create_symlink(target, output_);
+    const Ran linked = build();
+    ASSERT_EQ(linked.status, 0) << linked.err;
+    EXPECT_TRUE(fs::is_symlink(output_));
+    EXPECT_GT(fs::file_size(target), 4096U);
+    fs::remove(output_);
+    ASSERT_EQ(::mkfifo(output_.c_str(), 0600), 0);
+    const Ran ran = build();
+    EXPECT_EQ(ran.status, 19);
+    EXPECT_THAT(ran.err, HasSubstr("expected a file at " + output_ + ", or nothing; found a pipe"));
+    EXPECT_TRUE(fs::is_fifo(output_));
+    EXPECT_THAT(left(), testing::ElementsAre("image.eif"));
+}
+
 TEST(InterruptionTest, RemembersTheSignal) {
     Interruption interruption;
     EXPECT_EQ(interruption.signal(), 0);

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
 
 #include "base/file.hpp"
 #include "base/os_error.hpp"
@@ -16,23 +15,14 @@ namespace casemate::cli {
 
 namespace {
 
-// real_path follows links: what takes a file's place must be beside the file itself.
-Result<std::string> real_path(const std::string& path) {
-    std::error_code error;
-    const auto found = std::filesystem::canonical(path, error);
-    if (error) {
-        return os_error("open " + path, error.value());
-    }
-    return found.string();
-}
-
 // Signing: the image of one path, replaced by one with a signature or left as it was.
 class Signing {
 public:
     Signing(const eif::ImageSigner& signer, Output& output) : signer_(signer), output_(output) {}
 
     Result<eif::Measurements> run(const std::string& path) {
-        CASEMATE_TRY(const std::string real, real_path(path));
+        // What takes a file's place must be beside the file itself.
+        CASEMATE_TRY(const std::string real, output_place(path));
         CASEMATE_TRY(const UniqueFd image, open_file(real, O_RDONLY));
         struct stat status {};
         if (::fstat(image.get(), &status) != 0) {

@@ -120,7 +120,8 @@ public:
                                                    *arguments_.private_key));
             cli::warn_of_validity(*signer_, output_);
         }
-        CASEMATE_TRY(FileAside aside, FileAside::create(arguments_.output));
+        CASEMATE_TRY(const std::string place, output_place(arguments_.output));
+        CASEMATE_TRY(FileAside aside, FileAside::create(place));
         CASEMATE_TRY(const eif::Builder::Built built, write(aside.fd()));
         CASEMATE_TRY(Json measurements, measure(aside.fd(), built));
         CASEMATE_CHECK(look());

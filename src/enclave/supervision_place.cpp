@@ -2,6 +2,7 @@
 // place in the registry, its log, console and sockets.
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +41,12 @@ Result<> Supervision::check_request() {
                          ". File: '" + configuration_.image_path + "', failing operation: 'Open'.");
     }
     image_ = std::move(*image);
+    struct stat status {};
+    if (::fstat(image_.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+        return Error(EnclaveErrc::file_operation,
+                     "expected the enclave image to be a file, found something else. File: '" +
+                         configuration_.image_path + "', failing operation: 'Read'.");
+    }
     CASEMATE_TRY(image_bytes_, file_size(image_.get()));
     CASEMATE_TRY(const auto online, online_cpus());
     CASEMATE_TRY(record_.cpu_ids,

@@ -32,7 +32,7 @@ std::string platform_of(const std::string& architecture) {
 }
 
 Error build_failed(const Error& why) {
-    return {ImageErrc::build, why.message()};
+    return why.is(ImageErrc::build) ? why : Error(ImageErrc::build, why.message());
 }
 
 // NamedImage: one search for an image.

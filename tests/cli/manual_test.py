@@ -2,9 +2,11 @@
 options that the programs have, all of them and no others."""
 
 import os
+import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 import harness
@@ -38,6 +40,36 @@ def all_options(program, *words):
 def told(page):
     text = (PAGES / page).read_text().replace("\\-", "-")
     return {"-" + name.rstrip("-") for name in re.findall(r"Fl (-[a-z0-9_-]+)", text)}
+
+
+class Installed(unittest.TestCase):
+    """cmake --install of the component "host" gives all that enclaves need, wherever it is."""
+
+    def test_programs_find_each_other_init_and_the_kernel(self):
+        with tempfile.TemporaryDirectory(prefix="casemate-installed.") as directory:
+            base = pathlib.Path(directory)
+            kernel = base / "kernel"
+            kernel.mkdir()
+            # What build-enclave takes for a kernel: "HdrS" where bzImage has it.
+            (kernel / "vmlinux").write_bytes(bytes(0x202) + b"HdrS" + bytes(4096))
+            subprocess.run(["cmake", "--install", harness.BINARY_DIR, "--component", "host", "--prefix",
+                            base / "first"], check=True, capture_output=True, timeout=harness.SECONDS,
+                           env={**os.environ, "CASEMATE_KERNEL_DIR": str(kernel)})
+            (base / "first").rename(base / "second")
+            prefix = base / "second"
+            (base / "root/bin").mkdir(parents=True)
+            environment = {"PATH": "/usr/bin:/bin", "CASEMATE_STATE_DIR": str(base / "state"),
+                           "CASEMATE_RUNTIME_DIR": str(base / "run"), "HOME": str(base / "nobody")}
+            built = subprocess.run([prefix / "bin/nitro-cli", "build-enclave", "--docker-uri", f"dir:{base}/root",
+                                    "--output-file", base / "image.eif", "--", "/app"], env=environment,
+                                   text=True, capture_output=True, timeout=harness.SECONDS)
+            self.assertEqual(built.returncode, 0, built.stderr)
+            doctor = subprocess.run([prefix / "bin/casemate", "doctor"], env=environment, text=True,
+                                    capture_output=True, timeout=harness.SECONDS)
+            self.assertIn(f"Programs: all in {prefix}/bin\n", doctor.stdout)
+            for name in ("share/man/man1/nitro-cli.1", "share/bash-completion/completions/nitro-cli",
+                         "share/zsh/site-functions/_casemate"):
+                self.assertTrue((prefix / name).exists(), name)
 
 
 class Manual(unittest.TestCase):

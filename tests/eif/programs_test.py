@@ -143,9 +143,15 @@ class EifBuild(ImageTest):
         done = self.build()
         self.assertEqual(done.returncode, 1)
         self.assertIn("absent", done.stderr)
-        if pathlib.Path("/dev/full").exists():
-            self.image = pathlib.Path("/proc/image.eif")
-            self.assertEqual(self.build().returncode, 1)
+        self.image = pathlib.Path("/proc/image.eif")
+        self.assertEqual(self.build().returncode, 1)
+        # Root could put a file in a device's place.
+        self.image = self.folder / "null"
+        self.image.symlink_to("/dev/null")
+        done = self.build()
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("or nothing; found a device", done.stderr)
+        self.assertTrue(self.image.is_symlink() and pathlib.Path("/dev/null").is_char_device())
 
     def test_ramdisks_that_linux_will_not_unpack_are_pointed_out(self):
         done = self.build(ramdisks=["boot", "text"])

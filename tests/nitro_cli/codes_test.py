@@ -138,6 +138,9 @@ class Codes(ParentTest):
         done = self.parent.run("run-enclave", "--eif-path", "/no/such.eif", "--cpu-count", 1,
                                "--memory", 64)
         self.expect("E19", done, "File: '/no/such.eif', failing operation: 'Open'", status=39)
+        done = self.parent.run("run-enclave", "--eif-path", self.parent.base, "--cpu-count", 1,
+                               "--memory", 64)
+        self.expect("E19", done, "to be a file, found something else. File: '", status=39)
         # As nitro-cli without /dev/nitro_enclaves, and what to do about it.
         self.refused("E19", "serve", "File: '/no/kvm', failing operation: 'Open'", "kvm_intel",
                      environment={"CASEMATE_KVM_DEVICE": "/no/kvm"})
