@@ -118,18 +118,17 @@ constexpr std::array<ErrorText, 61> kTexts = {{
      "other enclaves, or, where a pool is configured, raise memory_mib in "
      "/etc/nitro_enclaves/allocator.yaml. `casemate doctor` shows how much is free."},
     {"Invalid enclave descriptor",
-     "The virtual machine was made, but what the system returned is no descriptor. On AWS the "
-     "driver of /dev/nitro_enclaves is at fault; here KVM would be. Look at the kernel's log "
-     "(`dmesg`)."},
+     "The virtual machine could not be made: the sentence says what the system answered. On AWS "
+     "the driver of /dev/nitro_enclaves is at fault; here it is KVM, or its device is another's "
+     "(CASEMATE_KVM_DEVICE). `casemate doctor` says what this machine can do; --accel software "
+     "does without KVM."},
     {"Ioctl failure",
-     "The hypervisor refused a request, and there is no code for that one alone: no CPU was "
-     "asked for (--cpu-count 0), the machine could not be made, or KVM may not be used. "
-     "`casemate doctor` says what this machine can do; your user must be allowed to open "
-     "/dev/kvm, else use --accel software."},
+     "A request that no hypervisor can fulfil: no CPU (--cpu-count 0), or a CID that another "
+     "enclave has (--enclave-cid); leave it out, or ask for 0, to get a free one. nitro-cli also "
+     "reports so what has codes of its own here, E28 and E30 to E33."},
     {"Image load info failure",
-     "The hypervisor did not say where the image has to lie in the enclave's memory. It is a "
-     "step of AWS's driver; nitro-cli itself reports it as E29. See `casemate logs` for the "
-     "step that failed here."},
+     "The image could not be put into the enclave's memory. nitro-cli itself reports it as E29. "
+     "The sentence says what the system answered, and `casemate logs` what came before."},
     {"Memory region set failure",
      "The hypervisor did not take the memory that was prepared for the enclave. A limit of "
      "locked memory or of memory maps is reached, or the host has too little. Look at `ulimit "
