@@ -44,7 +44,8 @@ class Outgoing {
 public:
     // What begins must not hold anything else, and is used for the pieces that follow.
     Outgoing(std::string& begins, BodySource* source) : text_(&begins), source_(source) {
-        ended_ = source == nullptr;
+        // A server may answer at once, so a body that is empty has ended before it is asked for.
+        ended_ = source == nullptr || source->size == 0U;
         left_ = ended_ ? std::nullopt : source->size;
     }
 

@@ -251,6 +251,20 @@ TEST(HttpStream, ServerReadsWhatIsUploaded) {
     }
 }
 
+// An empty body is all sent with its head, however early the response: the connection stays open.
+TEST(HttpStream, KeepsTheConnectionAfterAnEmptyUpload) {
+    FdPair pair = make_socket_pair(SOCK_STREAM).value();
+    Connection connection = Connection::over(std::move(pair.first), std::nullopt).value();
+    for (int i = 0; i < 2; ++i) {
+        say(pair.second.get(), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        std::uint64_t given = 0;
+        BodySource upload = source(0, true, given);
+        const auto response = connection.stream(request("PUT"), &upload, nothing());
+        ASSERT_TRUE(response.ok()) << response.error().message();
+        EXPECT_TRUE(connection.is_open());
+    }
+}
+
 // A response to half an upload is the answer; nobody waits for the other.
 TEST(HttpStream, TakesAnEarlyResponse) {
     Peer peer([](int socket) {
