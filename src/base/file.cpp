@@ -105,6 +105,13 @@ Result<std::string> output_place(const std::string& path) {
                            : Result<std::string>(std::string(real.get()));
 }
 
+unsigned output_mode() {
+    // The mask can't be asked for without being set.
+    const mode_t mask = ::umask(077);
+    ::umask(mask);
+    return 0666U & ~mask;
+}
+
 Result<FileAside> FileAside::create(const std::string& path, unsigned mode) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) == 0 && !S_ISLNK(status.st_mode)) {

@@ -29,6 +29,10 @@ namespace casemate {
 // ENOENT for a link to nothing.
 [[nodiscard]] Result<std::string> output_place(const std::string& path);
 
+// output_mode is what open(2) gives a new file that everybody may read and write: 0666 without the
+// umask's bits. For programs that have no other threads yet.
+[[nodiscard]] unsigned output_mode();
+
 // FileAside is a file being written beside its final path, for output too large for memory. It
 // disappears unless committed, also when the process is killed: where the file system can do that,
 // it has no name until then.

@@ -91,6 +91,7 @@ private:
     std::string custom_metadata_ = "null";
     eif::Measurements measurements_;
     Interruption* interruption_ = nullptr;
+    const unsigned mode_ = output_mode();
 };
 
 ImageBuild::Failure ImageBuild::parse_reference() {
@@ -329,7 +330,7 @@ Result<> ImageBuild::write_sections(eif::Builder& builder) {
 
 Result<FileAside> ImageBuild::create_output() const {
     CASEMATE_TRY(const std::string place, output_place(arguments_.output_file));
-    return FileAside::create(place);
+    return FileAside::create(place, mode_);
 }
 
 ImageBuild::Failure ImageBuild::write_file() {

@@ -331,14 +331,22 @@ TEST_F(BuildEnclaveTest, SignersThatDoNotDo) {
 }
 
 // The output file takes the place of a file, through a link; never that of a device or a folder.
-TEST_F(BuildEnclaveTest, DevicesAreNotReplacedAndLinksStay) {
+TEST_F(BuildEnclaveTest, DevicesAreNotReplacedLinksStayAndTheUmaskCounts) {
     const std::string target = directory_->path() + "/target.eif";
     write(target, "old");
     fs::create_symlink(target, output_);
     const Ran linked = build();
     ASSERT_EQ(linked.status, 0) << linked.err;
     EXPECT_TRUE(fs::is_symlink(output_));
+    const mode_t mask = ::umask(0);
+    ::umask(mask);
+    EXPECT_EQ(fs::status(output_).permissions(), fs::perms(0666U & ~mask));
     EXPECT_GT(fs::file_size(target), 4096U);
+    ::umask(077);
+    const Ran hidden = build();
+    ::umask(mask);
+    ASSERT_EQ(hidden.status, 0) << hidden.err;
+    EXPECT_EQ(fs::status(output_).permissions(), fs::perms(0600));
     fs::remove(output_);
     ASSERT_EQ(::mkfifo(output_.c_str(), 0600), 0);
     const Ran ran = build();

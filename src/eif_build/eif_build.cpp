@@ -121,7 +121,7 @@ public:
             cli::warn_of_validity(*signer_, output_);
         }
         CASEMATE_TRY(const std::string place, output_place(arguments_.output));
-        CASEMATE_TRY(FileAside aside, FileAside::create(place));
+        CASEMATE_TRY(FileAside aside, FileAside::create(place, output_mode()));
         CASEMATE_TRY(const eif::Builder::Built built, write(aside.fd()));
         CASEMATE_TRY(Json measurements, measure(aside.fd(), built));
         CASEMATE_CHECK(look());

@@ -225,6 +225,10 @@ class Builders(harness.DaemonTest):
         folder = self.folder("context", {"Dockerfile": "FROM scratch\nCOPY missing /\n"})
         self.refuses("E49", "app:v1", "missing", "exit status 125; its output is above",
                      options=["--docker-dir", str(folder)])
+        (folder / "Dockerfile").unlink()
+        for none in (str(folder), "/no/folder", ""):
+            self.refuses("E49", "app:v1", f"file named Dockerfile in {none}, found none",
+                         options=["--docker-dir", none])
 
     def test_nobody_to_build(self):
         """What was tried and what to do is said."""

@@ -142,6 +142,10 @@ std::optional<LocalBuilder> LocalBuilder::find() {
 Result<Content> LocalBuilder::build(const std::string& folder, const std::string& name,
                                     const std::string& platform,
                                     const std::string& directory) const {
+    if (folder.empty() || ::access((folder + "/Dockerfile").c_str(), R_OK) != 0) {
+        return Error(ImageErrc::build,
+                     "expected a readable file named Dockerfile in " + folder + ", found none");
+    }
     CASEMATE_TRY(const UniqueFd id_file, make_memory_file("image id", 0));
     CASEMATE_TRY(UniqueFd archive, open_unnamed(directory));
     std::vector<std::string> arguments = {
