@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/file.hpp"
+#include "base/os_error.hpp"
 #include "cli/enclaves.hpp"
 #include "cli/interruption.hpp"
 #include "cli/verbs.hpp"
@@ -127,14 +127,16 @@ int run_enclave(const RunEnclaveArguments& arguments, Output& output) {
     if (!paths) {
         return output.fail(ErrorCode::file_operation, paths.error());
     }
-    auto image_path = absolute_path(arguments.eif_path);
-    if (!image_path) {
-        return output.fail(ErrorCode::file_operation, "File: '" + arguments.eif_path +
-                                                          "', failing operation: 'Open'. " +
-                                                          image_path.error().message());
+    // ".." stays: behind a link it is not what the text says.
+    std::error_code error;
+    std::string image_path = std::filesystem::absolute(arguments.eif_path, error).string();
+    if (error) {
+        return output.fail(ErrorCode::file_operation,
+                           "File: '" + arguments.eif_path + "', failing operation: 'Open'. " +
+                               os_error("find the enclave image", error.value()).message());
     }
     enclave::StartConfiguration configuration = configuration_of(arguments, *paths);
-    configuration.image_path = std::move(*image_path);
+    configuration.image_path = std::move(image_path);
     if (!usable_name(configuration.name)) {
         return output.fail(ErrorCode::invalid_argument,
                            "expected a name of 1 to " + std::to_string(kMaxName) +

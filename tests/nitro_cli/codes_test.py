@@ -138,6 +138,10 @@ class Codes(ParentTest):
         done = self.parent.run("run-enclave", "--eif-path", "/no/such.eif", "--cpu-count", 1,
                                "--memory", 64)
         self.expect("E19", done, "File: '/no/such.eif', failing operation: 'Open'", status=39)
+        # Behind a link ".." is not what the text says.
+        done = self.parent.run("run-enclave", "--eif-path", "/proc/self/../such.eif", "--cpu-count", 1,
+                               "--memory", 64)
+        self.expect("E19", done, "File: '/proc/self/../such.eif'", status=39)
         done = self.parent.run("run-enclave", "--eif-path", self.parent.base, "--cpu-count", 1,
                                "--memory", 64)
         self.expect("E19", done, "to be a file, found something else. File: '", status=39)
