@@ -12,6 +12,7 @@
 
 #include "base/fd.hpp"
 #include "base/os_error.hpp"
+#include "base/thread.hpp"
 #include "codec/utf8.hpp"
 #include "kms/audit/chain.hpp"
 #include "kms/store/directory.hpp"
@@ -162,7 +163,11 @@ public:
         CASEMATE_TRY(known_.known, load_head(directory_.get()));
         CASEMATE_CHECK(go_on(firsts));
         if (options_.sync == AuditSync::each_second) {
-            syncer_ = std::thread([this] { sync_each_second(); });
+            auto syncer = start_thread("the audit log", [this] { sync_each_second(); });
+            if (!syncer) {
+                return unavailable(syncer.error());
+            }
+            syncer_ = std::move(syncer).value();
         }
         return {};
     }

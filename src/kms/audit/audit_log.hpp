@@ -31,7 +31,8 @@ enum class AuditErrc : std::uint8_t {
     not_a_log,
     // The entry is no JSON object on one line.
     bad_entry,
-    // The directory can't be read or written, or another process writes it.
+    // The directory can't be read or written, another process writes it, or there is no thread to
+    // be had.
     unavailable,
 };
 

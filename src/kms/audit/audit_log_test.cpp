@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/file.hpp"
+#include "base/no_threads_for_test.hpp"
 #include "base/temporary_directory.hpp"
 #include "kms/audit/chain.hpp"
 
@@ -249,6 +250,18 @@ TEST_F(AuditTest, ThreadsShareOneChain) {
         EXPECT_EQ(verify_audit(options_.directory)->after_head, 0);
     }
     EXPECT_EQ(verify_audit(options_.directory)->head.sequence, 400);
+}
+
+TEST_F(AuditTest, WithoutAThreadThereIsAnError) {
+    options_.sync = AuditSync::each_second;
+    {
+        const NoThreads none;
+        const auto log = AuditLog::open(options_);
+        expect_error(log, AuditErrc::unavailable);
+        EXPECT_THAT(log.error().message(), HasSubstr("start a thread of the audit log"));
+    }
+    // Nothing of the one that failed holds the log.
+    EXPECT_TRUE(AuditLog::open(options_).ok());
 }
 
 TEST_F(AuditTest, EachSecondIsOnTheDiskWhenClosed) {

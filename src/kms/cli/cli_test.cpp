@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/no_threads_for_test.hpp"
 #include "base/process.hpp"
 #include "kms/cli/arguments.hpp"
 #include "kms/service/service_for_test.hpp"
@@ -276,6 +277,15 @@ TEST_F(KmsCli, TheKeysOfAStoreAreExplained) {
                                      "--caller", caller, "--operation", "Encrypt"});
         EXPECT_EQ(ran.status, status) << ran.out << ran.err;
     }
+}
+
+// It says so and ends as for any other failure.
+TEST_F(KmsCli, ServeWithoutAThreadIsRefused) {
+    static_cast<void>(add_user(data(), "alice"));
+    const NoThreads none;
+    const Ran ran = run_command({"serve", "--data", data(), "--listen", "127.0.0.1:0"});
+    EXPECT_EQ(ran.status, 3);
+    EXPECT_THAT(ran.err, HasSubstr("start a thread of the access log"));
 }
 
 TEST_F(KmsCli, RootKeysAreRotatedBesideAService) {

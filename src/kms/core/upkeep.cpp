@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/thread.hpp"
 #include "kms/core/generations.hpp"
 
 namespace casemate::kms {
@@ -128,12 +129,13 @@ UpkeepRound Upkeep::run_once(Time now) {
     return round;
 }
 
-void Upkeep::start() {
+Result<> Upkeep::start() {
     const std::lock_guard lock(mutex_);
     if (!thread_.joinable()) {
         stopping_ = false;
-        thread_ = std::thread([this] { run(); });
+        CASEMATE_TRY(thread_, start_thread("the upkeep", [this] { run(); }));
     }
+    return {};
 }
 
 void Upkeep::stop() {

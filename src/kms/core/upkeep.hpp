@@ -67,8 +67,9 @@ public:
     UpkeepRound run_once(Time now);
 
     // start begins rounds on a thread of their own, the first at once; stop waits for the round
-    // that is under way. Each may be called again after the other.
-    void start();
+    // that is under way. Each may be called again after the other. Errors of start:
+    // Errno, where no thread can be had.
+    [[nodiscard]] Result<> start();
     void stop();
 
 private:

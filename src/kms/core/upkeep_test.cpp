@@ -4,6 +4,7 @@
 
 #include <future>
 
+#include "base/no_threads_for_test.hpp"
 #include "kms/core/generations.hpp"
 #include "kms/core/material.hpp"
 #include "kms/operations/keys_for_test.hpp"
@@ -203,11 +204,21 @@ TEST_F(UpkeepTest, TheThreadWorksUntilItIsStopped) {
     made.interval = std::chrono::hours(1);
     made.done = [&](const UpkeepEvent& event) { told.set_value(event); };
     Upkeep upkeep(service_.core(), made);
-    upkeep.start();
+    ASSERT_TRUE(upkeep.start().ok());
     EXPECT_EQ(told.get_future().get().key_id, key);
     upkeep.stop();
     upkeep.stop();
-    upkeep.start();
+    ASSERT_TRUE(upkeep.start().ok());
+}
+
+TEST_F(UpkeepTest, WithoutAThreadThereIsAnErrorAndAnotherTry) {
+    {
+        const NoThreads none;
+        const Result<> started = upkeep_.start();
+        ASSERT_FALSE(started.ok());
+        EXPECT_THAT(started.error().message(), HasSubstr("start a thread of the upkeep"));
+    }
+    EXPECT_TRUE(upkeep_.start().ok());
 }
 
 TEST(GenerationsTest, AChangeThatWasOvertakenIsMadeAnew) {

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "base/thread.hpp"
 #include "codec/rfc3339.hpp"
 #include "kms/service/json_line.hpp"
 #include "kms/service/text.hpp"
@@ -26,8 +27,7 @@ void put_text(JsonLine& out, std::string_view name, std::string_view text) {
 
 }  // namespace
 
-AccessLog::AccessLog(std::string path)
-    : path_(std::move(path)), flusher_([this] { flush_regularly(); }) {
+AccessLog::AccessLog(std::string path) : path_(std::move(path)) {
 }
 
 AccessLog::~AccessLog() {
@@ -36,13 +36,17 @@ AccessLog::~AccessLog() {
         ending_ = true;
     }
     changed_.notify_all();
-    flusher_.join();
+    if (flusher_.joinable()) {
+        flusher_.join();
+    }
     flush();
 }
 
 Result<std::unique_ptr<AccessLog>> AccessLog::open(const std::string& path) {
     std::unique_ptr<AccessLog> log(new AccessLog(path));
     CASEMATE_CHECK(log->reopen());
+    CASEMATE_TRY(log->flusher_,
+                 start_thread("the access log", [of = log.get()] { of->flush_regularly(); }));
     return log;
 }
 

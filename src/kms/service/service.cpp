@@ -165,8 +165,7 @@ Result<> Service::listen() {
                  }));
     front_->set_server(server_.get());
     upkeep_ = std::make_unique<Upkeep>(*core_, upkeep_options());
-    upkeep_->start();
-    return {};
+    return upkeep_->start();
 }
 
 std::vector<std::string> Service::addresses() const {
