@@ -15,6 +15,16 @@ std::string quoted(std::string_view text) {
     return bj::serialize(bj::string_view(text.data(), text.size()));
 }
 
+// place says where a text goes on after its beginning, as editors do: columns are characters.
+std::string place(std::string_view beginning) {
+    const std::size_t line =
+        1 + static_cast<std::size_t>(std::count(beginning.begin(), beginning.end(), '\n'));
+    const std::string_view last = beginning.substr(beginning.rfind('\n') + 1);
+    const auto column =
+        1 + std::count_if(last.begin(), last.end(), [](char c) { return (c & '\xc0') != '\x80'; });
+    return "line " + std::to_string(line) + ", column " + std::to_string(column);
+}
+
 // number writes a number as nitro-cli does: the fewest digits that read as the same, and a point or
 // an exponent so that it stays a fraction.
 std::string number(double value) {
@@ -117,12 +127,14 @@ std::string_view describe(JsonErrc code) {
 }
 
 Result<Json> Json::parse(std::string_view text) {
+    bj::parser parser;
     boost::system::error_code error;
-    const bj::value value = bj::parse(bj::string_view(text.data(), text.size()), error);
+    const std::size_t good = parser.write(text.data(), text.size(), error);
     if (error) {
-        return Error(JsonErrc::malformed, "expected JSON: " + error.message());
+        return Error(JsonErrc::malformed,
+                     "expected JSON: " + error.message() + ", at " + place(text.substr(0, good)));
     }
-    return JsonText::convert(value);
+    return JsonText::convert(parser.release());
 }
 
 Json& Json::add(std::string_view key, Json value) {

@@ -36,7 +36,7 @@ public:
 
     [[nodiscard]] static Json array() { return Json(Value(Array())); }
     [[nodiscard]] static Json object() { return Json(Value(Object())); }
-    // parse reads a JSON text. Errors: JsonErrc malformed.
+    // parse reads a JSON text. Errors: JsonErrc malformed, with the line and column.
     [[nodiscard]] static Result<Json> parse(std::string_view text);
 
     // add appends to an object, which a null becomes; a key that is there already is replaced where

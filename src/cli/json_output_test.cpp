@@ -43,6 +43,25 @@ TEST(JsonOutputTest, ParseKeepsOrderAndNumbers) {
     EXPECT_FALSE(Json::parse("").ok());
 }
 
+// A file that somebody wrote: where its first mistake is.
+TEST(JsonOutputTest, MistakesHaveAPlace) {
+    struct Mistake {
+        const char* text;
+        const char* place;
+    };
+    for (const auto& [text, place] :
+         {Mistake{"", "line 1, column 1"}, Mistake{"{nonsense", "line 1, column 2"},
+          Mistake{"{\"a\": 1,\n \"b\" 2}\n", "line 2, column 6"},
+          Mistake{"{\"\xc3\xa4\": 1,}", "line 1, column 9"},
+          Mistake{"[1]\n\nx", "line 3, column 1"},
+          Mistake{"{\n\"a\": [1, 2\n", "line 3, column 1"}}) {
+        const auto json = Json::parse(text);
+        ASSERT_FALSE(json.ok()) << text;
+        EXPECT_TRUE(json.error().message().ends_with(std::string(", at ") + place))
+            << text << ": " << json.error().message();
+    }
+}
+
 TEST(JsonTableTest, ALineForEachValue) {
     const auto json =
         Json::parse(R"({"A": 4, "Long": {"B": "text", "C": {"D": true}}, "E": [1, 2], "F": {}})");

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/file.hpp"
+#include "cli/json_output.hpp"
 #include "cli/values.hpp"
 
 namespace casemate::cli {
@@ -118,11 +119,16 @@ CommandError missing(ErrorCode code, const std::string& key) {
 std::variant<RunEnclaveArguments, CommandError> parse_run_config(std::string_view text) {
     boost::system::error_code error;
     const bj::value root = bj::parse(bj::string_view(text.data(), text.size()), error);
-    if (error || !root.is_object()) {
+    if (error) {
+        const auto json = Json::parse(text);
+        return CommandError{
+            ErrorCode::serialization,
+            "The configuration file: " + (json ? error.message() : json.error().detail()) + "."};
+    }
+    if (!root.is_object()) {
         return CommandError{ErrorCode::serialization,
-                            "Expected the configuration file to be a JSON object, found " +
-                                (error ? "bad JSON: " + error.message() + "."
-                                       : std::string("another kind of value."))};
+                            "Expected the configuration file to be a JSON object, found another "
+                            "kind of value."};
     }
     ConfigReader reader(root.get_object());
     RunEnclaveArguments arguments;

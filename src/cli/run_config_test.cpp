@@ -41,6 +41,16 @@ TEST(RunConfigTest, NullIsAbsent) {
     EXPECT_EQ(run->cpu_count, 2U);
 }
 
+TEST(RunConfigTest, MistakesHaveAPlace) {
+    const auto parsed = parse_run_config("{\n  \"eif_path\": \"a\",\n  \"memory_mib\" 1\n}");
+    const auto* error = std::get_if<CommandError>(&parsed);
+    ASSERT_NE(error, nullptr);
+    EXPECT_EQ(error->code, ErrorCode::serialization);
+    EXPECT_TRUE(error->sentence.starts_with("The configuration file: expected JSON: "))
+        << error->sentence;
+    EXPECT_TRUE(error->sentence.ends_with(", at line 3, column 16.")) << error->sentence;
+}
+
 struct Refusal {
     const char* text;
     ErrorCode code;
