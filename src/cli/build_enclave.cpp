@@ -259,8 +259,10 @@ Json ImageBuild::docker_info() const {
     }
     Json info = Json::object();
     info.add("Id", "sha256:" + image_id());
-    if (!reference_.tag.empty()) {
-        info.add("RepoTags", std::move(Json::array().append(Json(reference_.tag))));
+    // What buildah and podman build has the name that it was given.
+    const std::string& tag = arguments_.docker_dir ? reference_.path : reference_.tag;
+    if (!tag.empty()) {
+        info.add("RepoTags", std::move(Json::array().append(Json(tag))));
     }
     for (const auto& [ours, theirs] : {std::pair("created", "Created"),
                                        {"architecture", "Architecture"},

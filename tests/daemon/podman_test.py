@@ -217,6 +217,8 @@ class Builders(harness.DaemonTest):
             results.append(self.measurements(
                 "app:v1", "--docker-dir", str(folder), says=[f"Building app:v1 with {program}..."]))
             self.assertEqual([one for one in self.left_behind() if one[0] != str(self.output)], [])
+            described = self.describe()
+            self.assertEqual(described["Metadata"]["DockerInfo"]["RepoTags"], ["app:v1"])
         self.assertEqual(results[0], results[1])
         self.assertEqual(self.describe()["ImageName"], "app")
 
