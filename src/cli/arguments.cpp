@@ -429,10 +429,11 @@ Verb add_explain(CLI::App& root) {
     return {app, as_they_are(arguments)};
 }
 
-std::shared_ptr<std::string> add_output_option(CLI::App& app) {
+std::shared_ptr<std::string> add_output_option(CLI::App& app,
+                                               const std::vector<std::string>& formats = {"text",
+                                                                                          "json"}) {
     auto format = std::make_shared<std::string>("text");
-    app.add_option("--output", *format, "How to print it")
-        ->check(CLI::IsMember(std::vector<std::string>{"text", "json"}));
+    app.add_option("--output", *format, "How to print it")->check(CLI::IsMember(formats));
     return format;
 }
 
@@ -507,7 +508,8 @@ Verb add_ps(CLI::App& root) {
     auto* app = root.add_subcommand("ps", "Lists enclaves in a table");
     const auto all = std::make_shared<bool>(false);
     app->add_flag("--all", *all, "Also those that have ended, and why");
-    const auto format = add_output_option(*app);
+    // Its text is a table, as describe-enclaves calls it.
+    const auto format = add_output_option(*app, {"text", "table", "json"});
     return {app, [all, format]() -> Outcome {
                 return Invocation(PsArguments{*all, *format == "json"});
             }};

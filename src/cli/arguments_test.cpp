@@ -141,6 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"pcr --input a", "runs"}, Case{"pcr --signing-certificate a", "runs"},
         Case{"pcr --input a --signing-certificate b", "usage 2"}, Case{"explain", "usage 2"},
         Case{"explain --error-code E01", "runs"}, Case{"doctor", "runs"},
+        Case{"ps --output table", "runs"}, Case{"ps --output text", "runs"},
+        Case{"ps --output json", "runs"}, Case{"ps --output xml", "usage 2"},
         Case{"doctor --output json", "runs"}, Case{"doctor --output xml", "usage 2"},
         Case{"logs", "usage 2"}, Case{"logs i-1", "runs"}, Case{"ps", "runs"},
         Case{"logs --enclave-name n --follow --tail 5", "runs"},
