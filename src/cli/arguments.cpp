@@ -130,7 +130,21 @@ std::optional<CommandError> read_watch(const RunOptions& options, WatchArguments
     if (options.restart) {
         out.restart = options.restart;
     }
-    return check_watch(out);
+    if (auto error = check_watch(out)) {
+        return error;
+    }
+    // The port may stand in the file and these not, or the other way round.
+    for (const auto& [given, option] :
+         {std::pair(out.health_interval_seconds.has_value(), "health-interval"),
+          std::pair(out.health_retries.has_value(), "health-retries"),
+          std::pair(out.health_start_seconds.has_value(), "health-start-period")}) {
+        if (given && !out.health_port) {
+            return CommandError{
+                ErrorCode::missing_argument,
+                "Expected `health-port` beside `" + std::string(option) + "`, found none."};
+        }
+    }
+    return std::nullopt;
 }
 
 Outcome read_run(const RunOptions& options, std::string_view environment) {
@@ -164,15 +178,20 @@ Outcome read_run(const RunOptions& options, std::string_view environment) {
     return Invocation(std::move(out));
 }
 
-void add_watch(CLI::App& app, RunOptions& options) {
-    app.add_option("--health-port", options.health_port,
-                   "Port of the enclave that accepts connections while it is healthy");
-    app.add_option("--health-interval", options.health_interval,
-                   "Seconds between two connections to that port; none: 5");
-    app.add_option("--health-retries", options.health_retries,
-                   "Refusals in a row that make it unhealthy; none: 3");
-    app.add_option("--health-start-period", options.health_start_period,
-                   "Seconds in which refusals do not count yet; none: 30");
+// add_watch gives the options that count with a health port only.
+std::vector<CLI::Option*> add_watch(CLI::App& app, RunOptions& options) {
+    auto* port = app.add_option("--health-port", options.health_port,
+                                "Port of the enclave that accepts connections while it is healthy");
+    std::vector<CLI::Option*> of_port = {
+        app.add_option("--health-interval", options.health_interval,
+                       "Seconds between two connections to that port; none: 5"),
+        app.add_option("--health-retries", options.health_retries,
+                       "Refusals in a row that make it unhealthy; none: 3"),
+        app.add_option("--health-start-period", options.health_start_period,
+                       "Seconds in which refusals do not count yet; none: 30")};
+    for (auto* option : of_port) {
+        option->needs(port);
+    }
     app.add_option("--liveness-timeout", options.liveness_timeout,
                    "Seconds without a sign of life from init that make it unhealthy; none: 20; 0: "
                    "never");
@@ -182,6 +201,7 @@ void add_watch(CLI::App& app, RunOptions& options) {
                    "Seconds that its program has to end when that is asked for; none: 5");
     app.add_flag("--wait", options.wait,
                  "Stay until the enclave has ended, and exit with its program's status");
+    return of_port;
 }
 
 Verb add_run_enclave(CLI::App& root, std::string_view environment) {
@@ -210,7 +230,7 @@ Verb add_run_enclave(CLI::App& root, std::string_view environment) {
     app->add_option(
         "--boot-timeout", options->boot_timeout,
         "Seconds that the guest has for its heartbeat; 0 or none: by size, 180 or more");
-    add_watch(*app, *options);
+    const auto of_port = add_watch(*app, *options);
     app->footer(
         "Exit status with --wait: the program's; 128 and the number of the signal that killed it; "
         "125 for neither.");
@@ -218,9 +238,12 @@ Verb add_run_enclave(CLI::App& root, std::string_view environment) {
     for (auto* option : {ids, count, memory, eif, cid, debug, name}) {
         config->excludes(option);
     }
-    return {app,
-            [options, environment] { return read_run(*options, environment); },
-            {{ids, {count, config}}, {count, {ids, config}}, {memory, {config}}, {eif, {config}}}};
+    std::vector<command_line::Unless> unless = {
+        {ids, {count, config}}, {count, {ids, config}}, {memory, {config}}, {eif, {config}}};
+    for (auto* option : of_port) {
+        unless.push_back({option, {config}, true});
+    }
+    return {app, [options, environment] { return read_run(*options, environment); }, unless};
 }
 
 // exactly_one makes one of the options necessary and each exclude the others.

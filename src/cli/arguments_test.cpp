@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
+#include "base/file.hpp"
 #include "base/temporary_directory.hpp"
 
 namespace casemate::cli {
@@ -271,15 +273,17 @@ TEST(UsageErrorTest, NamesWhatIsUnknown) {
 TEST(ArgumentsOfWatching, LimitsAndDefaults) {
     const std::string run = "run-enclave --cpu-count 1 --memory 64 --eif-path a ";
     for (const char* good :
-         {"--health-port 1", "--health-port 4294967294", "--health-interval 1",
-          "--health-retries 1000", "--health-start-period 0", "--liveness-timeout 0",
-          "--liveness-timeout 10", "--restart no", "--restart on-failure", "--restart always",
-          "--restart on-failure:3", "--shutdown-timeout 0", "--shutdown-timeout 86400", "--wait"}) {
+         {"--health-port 1", "--health-port 4294967294", "--health-port 1 --health-interval 1",
+          "--health-retries 1000 --health-port 1", "--health-port 1 --health-start-period 0",
+          "--liveness-timeout 0", "--liveness-timeout 10", "--restart no", "--restart on-failure",
+          "--restart always", "--restart on-failure:3", "--shutdown-timeout 0",
+          "--shutdown-timeout 86400", "--wait"}) {
         EXPECT_EQ(answer(run + good), "runs") << good;
     }
     for (const char* bad :
-         {"--health-port 0", "--health-port 4294967295", "--health-port x", "--health-interval 0",
-          "--health-retries 0", "--health-retries 1001", "--health-start-period 86401",
+         {"--health-port 0", "--health-port 4294967295", "--health-port x",
+          "--health-port 1 --health-interval 0", "--health-port 1 --health-retries 0",
+          "--health-port 1 --health-retries 1001", "--health-port 1 --health-start-period 86401",
           "--liveness-timeout 9", "--restart maybe", "--restart on-failure:0",
           "--shutdown-timeout 86401"}) {
         EXPECT_EQ(answer(run + bad), "E03") << bad;
@@ -292,6 +296,42 @@ TEST(ArgumentsOfWatching, LimitsAndDefaults) {
     EXPECT_EQ(full.watch.health_port, 80U);
     EXPECT_EQ(full.watch.restart, "on-failure:3");
     EXPECT_EQ(full.watch.shutdown_seconds, 7U);
+}
+
+// How often and how long a port is tried says nothing without a port, wherever either is said.
+TEST(ArgumentsOfWatching, WhatIsOfTheHealthPortNeedsIt) {
+    const auto directory = TemporaryDirectory::create();
+    ASSERT_TRUE(directory.ok());
+    const auto with_file = [&](const std::string& members, const std::string& options) {
+        const std::string path = directory->path() + "/config.json";
+        EXPECT_TRUE(write_file_atomically(path, as_bytes(R"({"eif_path": "a", "memory_mib": 1, )"
+                                                         R"("cpu_count": 1)" +
+                                                         members + "}"))
+                        .ok());
+        return "run-enclave --config " + path + options;
+    };
+    for (const std::string option : {"health-interval", "health-retries", "health-start-period"}) {
+        const std::string given = " --" + option + " 2";
+        std::string key = option;
+        std::replace(key.begin(), key.end(), '-', '_');
+        const std::string member = ", \"" + key + "\": 2";
+        const auto end = std::get<UsageEnd>(
+            parse_line("run-enclave --cpu-count 1 --memory 64 --eif-path a" + given));
+        EXPECT_EQ(end.status, 2);
+        EXPECT_THAT(end.standard_error,
+                    HasSubstr("error: the following required arguments were not provided:\n"
+                              "  --health-port <health-port>\n"));
+        for (const std::string& bad : {with_file("", given), with_file(member, "")}) {
+            const auto parsed = parse_line(bad);
+            const auto* error = std::get_if<CommandError>(&parsed);
+            ASSERT_NE(error, nullptr) << bad;
+            EXPECT_EQ(label(error->code), "E01");
+            EXPECT_EQ(error->sentence,
+                      "Expected `health-port` beside `" + option + "`, found none.");
+        }
+        EXPECT_EQ(answer(with_file(", \"health_port\": 80", given)), "runs");
+        EXPECT_EQ(answer(with_file(member, " --health-port 80")), "runs");
+    }
 }
 
 TEST(ArgumentsOfWatching, TimesToEnd) {

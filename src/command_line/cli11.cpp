@@ -112,7 +112,7 @@ Command describe(const CLI::App& app, const std::vector<Unless>& unless) {
         to.needs = indices(options, from->get_needs());
         for (const Unless& rule : unless) {
             if (rule.option == from) {
-                to.required_unless = indices(options, rule.others);
+                (rule.needs ? to.needs_unless : to.required_unless) = indices(options, rule.others);
             }
         }
     }

@@ -21,10 +21,12 @@ namespace casemate::command_line {
 // name). The option comes back.
 CLI::Option* expects(CLI::Option* option, Expects expects, std::string_view value_name = {});
 
-// Unless: the option has to be given, unless one of the others is.
+// Unless: the option has to be given, unless one of the others is; or, with needs, those that the
+// option needs have to be.
 struct Unless {
     const CLI::Option* option = nullptr;
     std::vector<const CLI::Option*> others;
+    bool needs = false;
 };
 
 // describe gives a CLI11 application as data, subcommands included. Of CLI11's rules these count:

@@ -43,6 +43,8 @@ struct Option {
     // one is not given; none: not required.
     std::vector<std::size_t> excludes;
     std::vector<std::size_t> needs;
+    // needs_unless: beside one of them, needs does not count.
+    std::vector<std::size_t> needs_unless;
     std::vector<std::size_t> required_unless;
 };
 

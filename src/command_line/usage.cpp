@@ -589,6 +589,11 @@ private:
     void missing() {
         Indices needed = required(command());
         for (const Given& given : accepted_.given) {
+            const Indices& unless = option(given.option).needs_unless;
+            if (std::any_of(unless.begin(), unless.end(),
+                            [&](std::size_t o) { return is_given(o); })) {
+                continue;
+            }
             for (const std::size_t need : option(given.option).needs) {
                 add_new(needed, need);
             }
