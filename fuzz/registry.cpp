@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "http/url.hpp"
 #include "image/registry/answers.hpp"
 #include "image/registry/challenge.hpp"
 #include "image/registry/registry_reference.hpp"
-#include "image/registry/url.hpp"
 
 namespace {
 
@@ -29,21 +29,21 @@ void check_reference(std::string_view text) {
         const auto again = RegistryReference::parse(reference->text());
         require(again && *again == *reference);
         require(is_visible(reference->text()));
-        require(Url::parse("https://" + reference->registry).ok());
+        require(http::Url::parse("https://" + reference->registry).ok());
     }
 }
 
 void check_url(std::string_view text) {
-    const auto base = Url::parse("https://registry.example/v2/");
-    for (const auto& url : {Url::parse(text), base->resolve(text)}) {
+    const auto base = http::Url::parse("https://registry.example/v2/");
+    for (const auto& url : {http::Url::parse(text), base->resolve(text)}) {
         if (url) {
-            const auto again = Url::parse(url->text());
+            const auto again = http::Url::parse(url->text());
             require(again && *again == *url);
             require(is_visible(url->target) && is_visible(url->host_field()));
             require(url->target.starts_with('/') && url->same_origin(*again));
         }
     }
-    require(is_visible(escape_query(text)));
+    require(is_visible(http::escape_query(text)));
 }
 
 void check_challenge(std::string_view text) {

@@ -1,20 +1,14 @@
 #include "cli/aws_credentials.hpp"
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <sys/socket.h>
-
-#include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <map>
-#include <memory>
 #include <optional>
 
 #include "base/file.hpp"
 #include "base/os_error.hpp"
 #include "http/client.hpp"
+#include "http/connect.hpp"
 #include "kms_client/json.hpp"
 
 namespace casemate::cli {
@@ -160,28 +154,34 @@ Found in_files() {
     return std::optional<sigv4::Credential>();
 }
 
+// parse_url names the error as a setting's.
+Result<http::Url> parse_url(std::string_view text) {
+    auto url = http::Url::parse(text);
+    if (!url) {
+        return bad_setting("expected https://HOST[:PORT]: " + url.error().detail());
+    }
+    return url;
+}
+
 // MetadataService: one of the services that hand out credentials without TLS, on the machine or
 // link-local.
 class MetadataService {
 public:
-    explicit MetadataService(Url url) : url_(std::move(url)) {}
+    explicit MetadataService(http::Url url) : url_(std::move(url)) {}
 
     Result<http::Response> ask(const std::string& method, const std::string& path,
                                http::Headers headers) const {
-        const kms_client::Address address{kms_client::Address::Kind::tcp, 0, url_.port, url_.host};
-        CASEMATE_TRY(
-            UniqueFd socket,
-            kms_client::connect_to(address, std::chrono::steady_clock::now() + kMetadataTime));
+        CASEMATE_TRY(UniqueFd socket, http::connect_host(url_.host, url_.port, kMetadataTime));
         http::ClientLimits limits;
         limits.exchange = kMetadataTime * 5;
         limits.body_bytes = kMaxFile;
         CASEMATE_TRY(http::Connection connection,
                      http::Connection::over(std::move(socket), std::nullopt, limits));
-        headers.insert(headers.begin(), {"Host", url_.host});
+        headers.insert(headers.begin(), {"Host", url_.host_field()});
         CASEMATE_TRY(http::Response response,
                      connection.exchange({method, path, std::move(headers), {}, {}}));
         if (response.status != 200) {
-            return Error(AwsErrc::refused, "expected credentials of http://" + url_.host + path +
+            return Error(AwsErrc::refused, "expected credentials of " + url_.origin() + path +
                                                ", found HTTP status " +
                                                std::to_string(response.status));
         }
@@ -194,19 +194,19 @@ public:
         const auto id = fields.text("AccessKeyId");
         const auto key = fields.text("SecretAccessKey");
         if (!id || !key) {
-            return Error(AwsErrc::refused, "expected AccessKeyId and SecretAccessKey of http://" +
-                                               url_.host + path + ", found neither");
+            return Error(AwsErrc::refused, "expected AccessKeyId and SecretAccessKey of " +
+                                               url_.origin() + path + ", found neither");
         }
         return std::optional(credential(*id, *key, fields.text("Token").value_or("")));
     }
 
 private:
-    Url url_;
+    http::Url url_;
 };
 
 bool is_local(const std::string& host) {
-    return host == "127.0.0.1" || host == "::1" || host == "169.254.170.2" ||
-           host == "169.254.170.23" || host == "fd00:ec2::23";
+    return http::is_loopback(host) || host == "169.254.170.2" || host == "169.254.170.23" ||
+           host == "fd00:ec2::23";
 }
 
 Found of_container() {
@@ -216,7 +216,7 @@ Found of_container() {
     if (full.empty()) {
         return std::optional<sigv4::Credential>();
     }
-    CASEMATE_TRY(Url url, parse_url(full));
+    CASEMATE_TRY(http::Url url, parse_url(full));
     if (url.secure || !is_local(url.host)) {
         return bad_setting(
             "expected http:// and an address of this machine or of AWS's container services in "
@@ -233,7 +233,7 @@ Found of_container() {
     if (!token.empty()) {
         headers.emplace_back("Authorization", token);
     }
-    const std::string path = url.path;
+    const std::string path = url.target;
     return MetadataService(std::move(url)).credential_at(path, std::move(headers));
 }
 
@@ -242,7 +242,11 @@ Found of_instance() {
         return std::optional<sigv4::Credential>();
     }
     const std::string named = environment("AWS_EC2_METADATA_SERVICE_ENDPOINT");
-    CASEMATE_TRY(Url url, parse_url(named.empty() ? kInstanceService : std::string_view(named)));
+    CASEMATE_TRY(http::Url url,
+                 parse_endpoint(named.empty() ? kInstanceService : std::string_view(named)));
+    if (url.secure) {
+        return bad_setting("expected http:// in AWS_EC2_METADATA_SERVICE_ENDPOINT, found " + named);
+    }
     const MetadataService service(std::move(url));
     const auto token =
         service.ask("PUT", "/latest/api/token", {{"X-aws-ec2-metadata-token-ttl-seconds", "300"}});
@@ -272,78 +276,12 @@ std::string_view describe(AwsErrc code) {
     return "unknown";
 }
 
-Result<Url> parse_url(std::string_view text) {
-    const Error malformed =
-        bad_setting("expected https://HOST[:PORT][/PATH], found " + std::string(text));
-    Url url;
-    const std::size_t scheme = text.find("://");
-    url.secure = text.starts_with("https://");
-    if (!url.secure && !text.starts_with("http://")) {
-        return malformed;
-    }
-    const std::uint16_t own = url.secure ? 443 : 80;
-    text.remove_prefix(scheme + 3);
-    const std::size_t slash = text.find('/');
-    std::string_view place = text.substr(0, slash);
-    if (slash != text.npos) {
-        url.path = text.substr(slash);
-    }
-    std::string_view port;
-    if (place.starts_with('[')) {
-        const std::size_t end = place.find(']');
-        if (end == place.npos) {
-            return malformed;
-        }
-        url.host = place.substr(1, end - 1);
-        port = place.substr(end + 1);
-    } else {
-        const std::size_t colon = place.find(':');
-        url.host = place.substr(0, colon);
-        port = colon == place.npos ? std::string_view() : place.substr(colon);
-    }
-    url.port = own;
-    if (!port.empty()) {
-        const auto [end, problem] =
-            std::from_chars(port.data() + 1, port.data() + port.size(), url.port);
-        if (port.front() != ':' || problem != std::errc() || end != port.data() + port.size() ||
-            url.port == 0) {
-            return malformed;
-        }
-    }
-    url.default_port = url.port == own;
-    const bool strange = (url.host + url.path).find_first_of("@ \t\r\n?#\\") != std::string::npos;
-    if (url.host.empty() || strange) {
-        return malformed;
+Result<http::Url> parse_endpoint(std::string_view text) {
+    CASEMATE_TRY(http::Url url, parse_url(text));
+    if (url.target != "/") {
+        return bad_setting("expected https://HOST[:PORT] without a path, found " + url.text());
     }
     return url;
-}
-
-Result<std::vector<kms_client::Address>> find_addresses(const Url& url) {
-    addrinfo wanted{};
-    wanted.ai_socktype = SOCK_STREAM;
-    wanted.ai_flags = AI_ADDRCONFIG;
-    // An address of this machine may be asked for where there is no network.
-    std::array<std::uint8_t, sizeof(in6_addr)> ignored{};
-    if (::inet_pton(AF_INET, url.host.c_str(), ignored.data()) == 1 ||
-        ::inet_pton(AF_INET6, url.host.c_str(), ignored.data()) == 1) {
-        wanted.ai_flags = AI_NUMERICHOST;
-    }
-    addrinfo* list = nullptr;
-    if (const int problem = ::getaddrinfo(url.host.c_str(), nullptr, &wanted, &list);
-        problem != 0) {
-        return Error(AwsErrc::not_reached,
-                     "expected an address of " + url.host + ", found: " + ::gai_strerror(problem));
-    }
-    const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(list, ::freeaddrinfo);
-    std::vector<kms_client::Address> found;
-    for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
-        std::array<char, NI_MAXHOST> text{};
-        if (::getnameinfo(one->ai_addr, one->ai_addrlen, text.data(), text.size(), nullptr, 0,
-                          NI_NUMERICHOST) == 0) {
-            found.push_back({kms_client::Address::Kind::tcp, 0, url.port, text.data()});
-        }
-    }
-    return found;
 }
 
 Result<sigv4::Credential> find_credentials() {

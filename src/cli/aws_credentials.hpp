@@ -4,10 +4,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.hpp"
-#include "kms_client/address.hpp"
+#include "http/url.hpp"
 #include "sigv4/sign.hpp"
 
 namespace casemate::cli {
@@ -25,23 +24,9 @@ enum class AwsErrc : std::uint8_t {
 
 [[nodiscard]] std::string_view describe(AwsErrc code);
 
-// Url: "https://host:port/path", taken apart.
-struct Url {
-    bool secure = true;
-    // host without brackets; port is the scheme's own where the text has none.
-    std::string host;
-    std::uint16_t port = 443;
-    // default_port: the text names none, or the scheme's own.
-    bool default_port = true;
-    std::string path = "/";
-};
-
-// parse_url reads http and https. Errors: AwsErrc bad_setting for anything else, a user name
-// included.
-[[nodiscard]] Result<Url> parse_url(std::string_view text);
-
-// find_addresses looks a host up, in the order in which to try them. Errors: AwsErrc not_reached.
-[[nodiscard]] Result<std::vector<kms_client::Address>> find_addresses(const Url& url);
+// parse_endpoint reads "https://HOST[:PORT]" or http, with nothing but a '/' behind it: nothing
+// here asks below a path. Errors: AwsErrc bad_setting.
+[[nodiscard]] Result<http::Url> parse_endpoint(std::string_view text);
 
 // find_credentials looks in AWS's order: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY and
 // AWS_SESSION_TOKEN; the profile AWS_PROFILE (else "default") of AWS_SHARED_CREDENTIALS_FILE (else

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cli/aws_credentials.hpp"
+#include "http/connect.hpp"
 #include "kms_client/json.hpp"
 
 namespace casemate::cli {
@@ -64,18 +65,21 @@ std::string endpoint(const std::string& region) {
 }
 
 Result<std::vector<Service>> find_service(const std::string& region) {
-    CASEMATE_TRY(const Url url, parse_url(endpoint(region)));
+    CASEMATE_TRY(const http::Url url, parse_endpoint(endpoint(region)));
     Service service;
     service.region = region;
     service.host = url.host;
-    service.port = url.default_port ? 0 : url.port;
+    service.port = url.port == (url.secure ? 443 : 80) ? 0 : url.port;
     if (url.secure) {
         CASEMATE_TRY(service.tls, kms_client::trust(kms_client::default_ca_file()));
     }
-    CASEMATE_TRY(const auto addresses, find_addresses(url));
+    const auto addresses = http::find_addresses(url.host);
+    if (!addresses) {
+        return Error(AwsErrc::not_reached, addresses.error().detail());
+    }
     std::vector<Service> services;
-    for (const kms_client::Address& address : addresses) {
-        service.address = address;
+    for (const std::string& address : *addresses) {
+        service.address = {kms_client::Address::Kind::tcp, 0, url.port, address};
         services.push_back(service);
     }
     return services;
@@ -89,17 +93,18 @@ bool worth_another(const kms_client::Failure& failure) {
 Result<http::Response> ask_at_once(const std::vector<Service>& services,
                                    const sigv4::Credential& credential, std::string_view operation,
                                    const std::string& request) {
-    Result<http::Response> response = Error(AwsErrc::not_reached, "expected an address of KMS");
+    std::string tried;
     for (const Service& service : services) {
-        response = kms_client::post(service, operation, request, credential);
-        if (response || !response.error().is(ClientErrc::not_connected)) {
+        auto response = kms_client::post(service, operation, request, credential);
+        if (response) {
+            return response;
+        }
+        tried += (tried.empty() ? "" : "; ") + response.error().detail();
+        if (!response.error().is(ClientErrc::not_connected)) {
             break;
         }
     }
-    if (!response) {
-        return Error(AwsErrc::not_reached, "KMS: " + response.error().detail());
-    }
-    return response;
+    return Error(AwsErrc::not_reached, "KMS: " + tried);
 }
 
 // ask gives the members of KMS's answer.

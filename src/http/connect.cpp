@@ -52,23 +52,31 @@ Result<UniqueFd> connect_address(const addrinfo& address, std::chrono::milliseco
     return socket;
 }
 
-}  // namespace
+using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
 
-Result<UniqueFd> connect_host(const std::string& host, std::uint16_t port,
-                              std::chrono::milliseconds timeout) {
+// look_up gives one address at least.
+Result<Addresses> look_up(const std::string& host, std::uint16_t port) {
     addrinfo wanted{};
     wanted.ai_socktype = SOCK_STREAM;
     wanted.ai_flags = AI_NUMERICSERV;
     addrinfo* found = nullptr;
     const int failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &wanted, &found);
-    const std::unique_ptr<addrinfo, FreeAddresses> list(found);
+    Addresses list(found);
     if (failed != 0 || found == nullptr) {
         return Error(HttpErrc::cannot_connect,
                      "expected the address of '" + host + "', found none: " +
                          (failed == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(failed)));
     }
+    return list;
+}
+
+}  // namespace
+
+Result<UniqueFd> connect_host(const std::string& host, std::uint16_t port,
+                              std::chrono::milliseconds timeout) {
+    CASEMATE_TRY(const Addresses list, look_up(host, port));
     std::string tried;
-    for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
         auto socket = connect_address(*one, timeout);
         if (socket) {
             return socket;
@@ -77,6 +85,15 @@ Result<UniqueFd> connect_host(const std::string& host, std::uint16_t port,
     }
     return Error(HttpErrc::cannot_connect,
                  "port " + std::to_string(port) + " of '" + host + "' (" + tried + ")");
+}
+
+Result<std::vector<std::string>> find_addresses(const std::string& host) {
+    CASEMATE_TRY(const Addresses list, look_up(host, 0));
+    std::vector<std::string> found;
+    for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
+        found.push_back(numeric(*one));
+    }
+    return found;
 }
 
 }  // namespace casemate::http

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/fd.hpp"
 #include "base/result.hpp"
@@ -17,5 +18,9 @@ namespace casemate::http {
 // said.
 [[nodiscard]] Result<UniqueFd> connect_host(const std::string& host, std::uint16_t port,
                                             std::chrono::milliseconds timeout);
+
+// find_addresses gives a host's addresses as numbers, in the order in which to try them; at least
+// one. Errors: HttpErrc cannot_connect.
+[[nodiscard]] Result<std::vector<std::string>> find_addresses(const std::string& host);
 
 }  // namespace casemate::http

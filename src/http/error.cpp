@@ -22,6 +22,8 @@ std::string_view describe(HttpErrc code) {
             return "cannot listen";
         case HttpErrc::bad_argument:
             return "bad argument";
+        case HttpErrc::bad_url:
+            return "bad URL";
     }
     return "unknown error";
 }

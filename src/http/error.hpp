@@ -26,6 +26,8 @@ enum class HttpErrc : std::uint8_t {
     cannot_listen,
     // Options or a message of the caller that make no sense.
     bad_argument,
+    // A text that is no URL, or none that is spoken to here.
+    bad_url,
 };
 
 [[nodiscard]] std::string_view describe(HttpErrc code);

@@ -7,6 +7,7 @@
 
 #include "base/file.hpp"
 #include "http/client.hpp"
+#include "http/url.hpp"
 #include "http/wire.hpp"
 #include "kms_client/json.hpp"
 
@@ -34,6 +35,7 @@ Error as_our_own(const Error& error) {
             code = ClientErrc::untrusted_server;
             break;
         case http::HttpErrc::bad_argument:
+        case http::HttpErrc::bad_url:
             code = ClientErrc::bad_argument;
             break;
         case http::HttpErrc::connection_lost:
@@ -59,8 +61,7 @@ std::string header_of(const http::Response& response, std::string_view name) {
 
 // host_field is the Host of a request.
 std::string host_field(const Service& service) {
-    const std::string host =
-        service.host.find(':') == std::string::npos ? service.host : "[" + service.host + "]";
+    const std::string host = http::bracketed(service.host);
     return service.port == 0 ? host : host + ":" + std::to_string(service.port);
 }
 

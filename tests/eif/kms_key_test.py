@@ -198,6 +198,8 @@ class KmsKey(unittest.TestCase):
                  ({"AWS_ENDPOINT_URL_KMS": "ftp://127.0.0.1"}, "expected https://HOST"),
                  ({"AWS_ENDPOINT_URL_KMS": "https://user@127.0.0.1"}, "expected https://HOST"),
                  ({"AWS_ENDPOINT_URL_KMS": "https://127.0.0.1:99999"}, "expected https://HOST"),
+                 ({"AWS_ENDPOINT_URL_KMS": self.service.endpoint + "/kms"}, "without a path"),
+                 ({"AWS_ENDPOINT_URL_KMS": "https://[::1]:1"}, "tcp:[::1]:1, found: "),
                  ({"AWS_CA_BUNDLE": str(certificate)}, "unable to get local issuer certificate"),
                  ({"AWS_CA_BUNDLE": "/does/not/exist"}, "/does/not/exist"))
         for values, sentence in cases:
@@ -246,7 +248,8 @@ class KmsKey(unittest.TestCase):
                                roles + "a-role": answer}) as (address, asked):
             none = self.changed(AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
             self.assert_signed(self.sign(arn, certificate, {
-                **none, "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{address}/container",
+                **none, "AWS_CONTAINER_CREDENTIALS_FULL_URI":
+                    address.replace("127.0.0.1", "localhost") + "/container",
                 "AWS_CONTAINER_AUTHORIZATION_TOKEN": "who I am"}))
             self.assertEqual(asked.pop(), ("GET", "/container", "who I am", None))
             self.image.write_bytes(UNSIGNED)
@@ -255,6 +258,10 @@ class KmsKey(unittest.TestCase):
                 "AWS_CONTAINER_CREDENTIALS_FULL_URI")
             instance = {**none, "AWS_EC2_METADATA_DISABLED": "false",
                         "AWS_EC2_METADATA_SERVICE_ENDPOINT": address}
+            for other in (address + "/below", address.replace("http://", "https://")):
+                with self.subTest(endpoint=other):
+                    self.assert_refused(self.sign(arn, certificate, {
+                        **instance, "AWS_EC2_METADATA_SERVICE_ENDPOINT": other}), other)
             self.assert_signed(self.sign(arn, certificate, instance))
             self.assertEqual(asked, [("PUT", "/latest/api/token", None, None),
                                      ("GET", roles, None, "a token"),

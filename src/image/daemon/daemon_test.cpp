@@ -283,6 +283,13 @@ TEST(DaemonEndpoint, IsWrittenAsItIsRead) {
         EXPECT_EQ(parsed->text(), text);
     }
     EXPECT_EQ(DaemonEndpoint::parse("tcp://h/")->text(), "tcp://h:2375");
+    for (const char* bad :
+         {"", "http://h", "unix://relative", "tcp://", "tcp://h:0", "tcp://h:70000", "tcp://h/path",
+          "tcp://user@h", "tcp://::1", "tcp://[::1"}) {
+        const auto parsed = DaemonEndpoint::parse(bad);
+        ASSERT_FALSE(parsed.ok()) << bad;
+        EXPECT_TRUE(parsed.error().is(ImageErrc::daemon)) << bad;
+    }
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include "image/daemon/endpoint.hpp"
 
-#include <charconv>
 #include <cstdlib>
 
 #include "base/file.hpp"
+#include "http/url.hpp"
 #include "image/tree.hpp"
 
 namespace casemate::image {
@@ -59,29 +59,13 @@ Result<DaemonEndpoint> DaemonEndpoint::parse(std::string_view text,
     if (rest.ends_with('/')) {
         rest.remove_suffix(1);
     }
-    endpoint.port = tls ? kTlsPort : kPlainPort;
-    endpoint.tls = std::move(tls);
-    std::string_view after;
-    if (const std::size_t close = rest.find(']'); rest.starts_with('[') && close != rest.npos) {
-        endpoint.host = rest.substr(1, close - 1);
-        after = rest.substr(close + 1);
-    } else {
-        const std::size_t colon = std::min(rest.find(':'), rest.size());
-        endpoint.host = rest.substr(0, colon);
-        after = rest.substr(colon);
-    }
-    if (!after.empty()) {
-        const char* const end = after.data() + after.size();
-        const auto [stopped, failed] = std::from_chars(after.data() + 1, end, endpoint.port);
-        if (after.front() != ':' || failed != std::errc() || stopped != end || endpoint.port == 0) {
-            return refuse(text);
-        }
-    }
-    constexpr std::string_view kOfHosts =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:";
-    if (endpoint.host.empty() || endpoint.host.find_first_not_of(kOfHosts) != std::string::npos) {
+    auto authority = http::Authority::parse(rest, tls ? kTlsPort : kPlainPort);
+    if (!authority) {
         return refuse(text);
     }
+    endpoint.host = std::move(authority->host);
+    endpoint.port = authority->port;
+    endpoint.tls = std::move(tls);
     return endpoint;
 }
 
@@ -89,8 +73,7 @@ std::string DaemonEndpoint::text() const {
     if (!path.empty()) {
         return "unix://" + path;
     }
-    const bool is_address = host.find(':') != std::string::npos;
-    return "tcp://" + (is_address ? "[" + host + "]" : host) + ":" + std::to_string(port);
+    return "tcp://" + http::bracketed(host) + ":" + std::to_string(port);
 }
 
 Result<DaemonEndpoints> daemon_endpoints() {

@@ -31,7 +31,7 @@ SecretBytes basic_value(const Credentials& credentials) {
 }
 
 SecretBytes refresh_body(const std::string& parameters, const Credentials& credentials) {
-    std::string token = escape_query(as_text(credentials.identity_token.view()));
+    std::string token = http::escape_query(as_text(credentials.identity_token.view()));
     Bytes body;
     body.reserve(parameters.size() + token.size() + 64);
     append(body, "grant_type=refresh_token&client_id=casemate&" + parameters + "&refresh_token=");
@@ -125,15 +125,15 @@ Result<Call> Access::token_call(SecretBytes& secret) const {
                      "expected the realm of a token server from " + registry_ + ", found none");
     }
     Call call;
-    CASEMATE_TRY(call.url, Url::parse(*realm));
+    CASEMATE_TRY(call.url, http::Url::parse(*realm));
     if (base_.secure && !call.url.secure) {
         return Error(ImageErrc::registry, "expected " + registry_ +
                                               " to name a token server with https, found " +
                                               printable(*realm));
     }
     const std::string parameters =
-        (service == nullptr ? "" : "service=" + escape_query(*service) + "&") +
-        "scope=" + escape_query(scope_);
+        (service == nullptr ? "" : "service=" + http::escape_query(*service) + "&") +
+        "scope=" + http::escape_query(scope_);
     if (credentials_ && !credentials_->identity_token.empty()) {
         secret = refresh_body(parameters, *credentials_);
         call.method = "POST";

@@ -30,7 +30,7 @@ class Access {
 public:
     // base: the registry's own URL. credentials may be nothing: many registries want a token from
     // everybody.
-    Access(Hosts& hosts, Url base, const RegistryReference& reference,
+    Access(Hosts& hosts, http::Url base, const RegistryReference& reference,
            std::optional<Credentials> credentials)
         : caller_(hosts),
           base_(std::move(base)),
@@ -62,7 +62,7 @@ private:
 
     std::mutex mutex_;
     Caller caller_;
-    Url base_;
+    http::Url base_;
     std::string name_;
     std::string registry_;
     std::string scope_;

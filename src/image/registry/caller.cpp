@@ -43,7 +43,7 @@ bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-Result<Url> next_url(const Url& from, const http::Response& response) {
+Result<http::Url> next_url(const http::Url& from, const http::Response& response) {
     const std::string* location = http::find_header(response.headers, "Location");
     if (location == nullptr) {
         return Error(ImageErrc::registry,
@@ -85,7 +85,7 @@ Result<http::Response> Caller::call(const Call& call, const http::BodySink& sink
 }
 
 Result<http::Response> Caller::follow(Call& call, const http::BodySink& sink) {
-    const Url first = call.url;
+    const http::Url first = call.url;
     const ByteView authorization = call.authorization;
     for (int redirects = 0; redirects <= kMaxRedirects; ++redirects) {
         CASEMATE_TRY(http::Response response, this->call(call, sink));

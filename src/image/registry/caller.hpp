@@ -8,8 +8,8 @@
 #include "base/secret.hpp"
 #include "http/body.hpp"
 #include "http/client.hpp"
+#include "http/url.hpp"
 #include "image/registry/hosts.hpp"
-#include "image/registry/url.hpp"
 
 namespace casemate::image {
 
@@ -19,7 +19,7 @@ inline constexpr int kMaxRedirects = 8;
 // Call: one request.
 struct Call {
     std::string method = "GET";
-    Url url;
+    http::Url url;
     http::Headers headers;
     // authorization: of the header of that name; empty for none. It goes to the origin of url only,
     // wherever redirects lead.

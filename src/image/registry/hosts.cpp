@@ -55,13 +55,13 @@ std::vector<std::string> certificate_directories() {
 
 }  // namespace
 
-bool Hosts::may_be_plain(const Url& url) const {
+bool Hosts::may_be_plain(const http::Url& url) const {
     const auto named = [&](const std::string& text) {
-        const auto one = Url::parse("http://" + text);
+        const auto one = http::Url::parse("http://" + text);
         return one && one->host == url.host &&
                (text.find(':') == std::string::npos || one->host_field() == url.host_field());
     };
-    return is_loopback(url.host) || std::any_of(insecure_.begin(), insecure_.end(), named);
+    return http::is_loopback(url.host) || std::any_of(insecure_.begin(), insecure_.end(), named);
 }
 
 Result<crypto::TlsClientContext> Hosts::trust(const std::string& host) {
@@ -85,7 +85,7 @@ Result<crypto::TlsClientContext> Hosts::trust(const std::string& host) {
     return context;
 }
 
-Result<http::Connection> Hosts::connect(const Url& url) {
+Result<http::Connection> Hosts::connect(const http::Url& url) {
     if (!url.secure && !may_be_plain(url)) {
         return Error(ImageErrc::registry,
                      "expected https, found " + url.origin() +

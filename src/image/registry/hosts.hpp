@@ -10,7 +10,7 @@
 #include "base/result.hpp"
 #include "crypto/tls.hpp"
 #include "http/client.hpp"
-#include "image/registry/url.hpp"
+#include "http/url.hpp"
 
 namespace casemate::image {
 
@@ -20,7 +20,7 @@ public:
     // without TLS; this machine itself always may.
     explicit Hosts(std::vector<std::string> insecure) : insecure_(std::move(insecure)) {}
 
-    [[nodiscard]] bool may_be_plain(const Url& url) const;
+    [[nodiscard]] bool may_be_plain(const http::Url& url) const;
 
     // connect opens a connection, with TLS for a secure URL: trusted are the system's authorities
     // and those in the *.crt files of certs.d/HOST[:PORT] in /etc/docker, /etc/containers,
@@ -28,7 +28,7 @@ public:
     // from several threads. Errors: ImageErrc registry for a plain URL that must not be, and of the
     // proxy; those of reading an authority's file; http's for the rest, tls_failure with what to
     // do.
-    [[nodiscard]] Result<http::Connection> connect(const Url& url);
+    [[nodiscard]] Result<http::Connection> connect(const http::Url& url);
 
 private:
     [[nodiscard]] Result<crypto::TlsClientContext> trust(const std::string& host);

@@ -8,13 +8,13 @@
 
 #include "base/temporary_directory.hpp"
 #include "codec/base64.hpp"
+#include "http/url.hpp"
 #include "image/documents.hpp"
 #include "image/registry/challenge.hpp"
 #include "image/registry/credentials.hpp"
 #include "image/registry/hosts.hpp"
 #include "image/registry/proxy.hpp"
 #include "image/registry/registry_reference.hpp"
-#include "image/registry/url.hpp"
 
 namespace casemate::image {
 namespace {
@@ -90,46 +90,16 @@ TEST(RegistryReference, refuses_other_names) {
                     .is(ImageErrc::unsupported));
 }
 
-TEST(Url, reads_writes_and_resolves) {
-    const auto url = Url::parse("HTTPS://Registry.Example/v2/a?b=c#d");
-    ASSERT_TRUE(url);
-    EXPECT_EQ(url->text(), "https://registry.example/v2/a?b=c");
-    EXPECT_EQ(url->resolve("/other?x")->text(), "https://registry.example/other?x");
-    EXPECT_EQ(url->resolve("//cdn.example:8443/x")->text(), "https://cdn.example:8443/x");
-    EXPECT_EQ(url->resolve("http://cdn.example")->text(), "http://cdn.example/");
-    EXPECT_EQ(Url::parse("http://[::1]:5000?q")->text(), "http://[::1]:5000/?q");
-    EXPECT_TRUE(url->same_origin(*Url::parse("https://registry.example:443/")));
-    EXPECT_FALSE(url->same_origin(*Url::parse("http://registry.example:443/")));
-    EXPECT_FALSE(url->same_origin(*Url::parse("https://registry.example:444/")));
-    for (const char* bad :
-         {"", "ftp://a/", "https://", "https:///x", "https://user@host/", "https://host:0/",
-          "https://host:99999/", "https://[::1/", "https://[x]/", "https://ho st/",
-          "https://host/\r\nA: b", "https://host/\x7f", "relative"}) {
-        EXPECT_FALSE(Url::parse(bad)) << bad;
-    }
-    EXPECT_EQ(escape_query("a b/c:ü~"), "a%20b%2Fc%3A%C3%BC~");
-}
-
-TEST(Url, knows_the_machine_itself) {
-    for (const char* host : {"localhost", "a.localhost", "127.0.0.1", "127.255.0.9", "::1"}) {
-        EXPECT_TRUE(is_loopback(host)) << host;
-    }
-    for (const char* host : {"localhost.example", "128.0.0.1", "127.0.0.1.example", "::2",
-                             "0.0.0.0", "127.1", "2130706433", ""}) {
-        EXPECT_FALSE(is_loopback(host)) << host;
-    }
-}
-
 TEST(Hosts, may_be_plain_where_it_is_this_machine_or_named) {
     const Hosts hosts({"plain.example", "port.example:5000", "[2001:db8::1]:5000"});
     for (const char* plain : {"https://127.0.0.1:5000/", "https://localhost/", "https://[::1]/",
                               "https://plain.example/", "http://plain.example:5000/",
                               "http://port.example:5000/", "http://[2001:db8::1]:5000/"}) {
-        EXPECT_TRUE(hosts.may_be_plain(*Url::parse(plain))) << plain;
+        EXPECT_TRUE(hosts.may_be_plain(*http::Url::parse(plain))) << plain;
     }
     for (const char* secure : {"http://port.example/", "http://port.example:5001/",
                                "http://a.plain.example/", "http://[2001:db8::1]/"}) {
-        EXPECT_FALSE(hosts.may_be_plain(*Url::parse(secure))) << secure;
+        EXPECT_FALSE(hosts.may_be_plain(*http::Url::parse(secure))) << secure;
     }
 }
 
@@ -143,7 +113,7 @@ protected:
 
     // by: the proxy for a URL, or "direct", or what is wrong with it.
     static std::string by(std::string_view url) {
-        const auto proxy = proxy_for(*Url::parse(url));
+        const auto proxy = proxy_for(*http::Url::parse(url));
         if (!proxy) {
             return proxy.error().message();
         }

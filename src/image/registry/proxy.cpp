@@ -65,7 +65,7 @@ bool is_in_network(const Bytes& address, const std::string& network) {
 }
 
 // names tells whether one entry of NO_PROXY is about a URL.
-bool names(std::string entry, const Url& url) {
+bool names(std::string entry, const http::Url& url) {
     entry.erase(0, std::min(entry.find_first_not_of(" \t"), entry.size()));
     entry.erase(entry.find_last_not_of(" \t") + 1);
     if (entry.empty()) {
@@ -85,7 +85,7 @@ bool names(std::string entry, const Url& url) {
     return url.host == entry || url.host.ends_with(below);
 }
 
-bool is_excepted(const Url& url) {
+bool is_excepted(const http::Url& url) {
     const std::string list = variable("NO_PROXY", "no_proxy");
     for (std::size_t begin = 0; begin <= list.size();) {
         const std::size_t end = std::min(list.find(',', begin), list.size());
@@ -94,7 +94,7 @@ bool is_excepted(const Url& url) {
         }
         begin = end + 1;
     }
-    return is_loopback(url.host);
+    return http::is_loopback(url.host);
 }
 
 // unescape undoes percent-encoding.
@@ -116,9 +116,8 @@ std::optional<Bytes> unescape(std::string_view text) {
     return bytes;
 }
 
-std::string authority_of(const Url& url) {
-    const bool address6 = url.host.find(':') != std::string::npos;
-    return (address6 ? "[" + url.host + "]" : url.host) + ":" + std::to_string(url.port);
+std::string authority_of(const http::Url& url) {
+    return http::bracketed(url.host) + ":" + std::to_string(url.port);
 }
 
 // read_head reads a response's head and not a byte more, which would be TLS already.
@@ -146,7 +145,7 @@ Result<std::string> read_head(int socket, Clock::time_point deadline) {
 
 }  // namespace
 
-Result<std::optional<Proxy>> proxy_for(const Url& url) {
+Result<std::optional<Proxy>> proxy_for(const http::Url& url) {
     const std::string text = variable("HTTPS_PROXY", "https_proxy");
     if (!url.secure || text.empty() || is_excepted(url)) {
         return std::optional<Proxy>();
@@ -174,7 +173,7 @@ Result<std::optional<Proxy>> proxy_for(const Url& url) {
         proxy.authorization = SecretBytes(Bytes(bytes.begin(), bytes.end()));
         rest.remove_prefix(at + 1);
     }
-    const auto parsed = Url::parse("http://" + std::string(rest));
+    const auto parsed = http::Url::parse("http://" + std::string(rest));
     if (!parsed) {
         return refused;
     }
@@ -183,7 +182,7 @@ Result<std::optional<Proxy>> proxy_for(const Url& url) {
     return std::optional(std::move(proxy));
 }
 
-Result<UniqueFd> connect_through(const Proxy& proxy, const Url& url,
+Result<UniqueFd> connect_through(const Proxy& proxy, const http::Url& url,
                                  std::chrono::milliseconds timeout) {
     const auto deadline = Clock::now() + timeout;
     auto connected = http::connect_host(proxy.host, proxy.port, timeout);

@@ -9,7 +9,7 @@
 #include "base/fd.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
-#include "image/registry/url.hpp"
+#include "http/url.hpp"
 
 namespace casemate::image {
 
@@ -24,11 +24,11 @@ struct Proxy {
 // other, for this machine, and for whom $NO_PROXY (or $no_proxy) names: "*", or hosts with all
 // below them, hosts with a port, addresses and networks (10.0.0.0/8), with commas between. Errors:
 // ImageErrc registry for a proxy that is not [http://][USER:PASSWORD@]HOST[:PORT].
-[[nodiscard]] Result<std::optional<Proxy>> proxy_for(const Url& url);
+[[nodiscard]] Result<std::optional<Proxy>> proxy_for(const http::Url& url);
 
 // connect_through connects to the proxy, and by it to the URL's host. Errors: ImageErrc registry
 // where the proxy refuses; http::connect_host's and HttpErrc timed_out, connection_lost.
-[[nodiscard]] Result<UniqueFd> connect_through(const Proxy& proxy, const Url& url,
+[[nodiscard]] Result<UniqueFd> connect_through(const Proxy& proxy, const http::Url& url,
                                                std::chrono::milliseconds timeout);
 
 }  // namespace casemate::image

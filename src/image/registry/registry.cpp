@@ -64,13 +64,13 @@ Result<std::string> agreed_type(const std::string& header, const std::string& ow
 }
 
 // base_of gives the URL of a registry's API. Docker's own has another name there.
-Result<Url> base_of(const std::string& registry, bool secure) {
-    return Url::parse((secure ? "https://" : "http://") +
-                      (registry == "docker.io" ? "registry-1.docker.io" : registry));
+Result<http::Url> base_of(const std::string& registry, bool secure) {
+    return http::Url::parse((secure ? "https://" : "http://") +
+                            (registry == "docker.io" ? "registry-1.docker.io" : registry));
 }
 
 // speaks_plain asks, without telling anything, whether there is a registry that has no TLS.
-bool speaks_plain(Hosts& hosts, const Url& base) {
+bool speaks_plain(Hosts& hosts, const http::Url& base) {
     Call call;
     call.url = base;
     call.url.target = "/v2/";
@@ -78,8 +78,8 @@ bool speaks_plain(Hosts& hosts, const Url& base) {
     return response && (response->status == 200 || response->status == 401);
 }
 
-Result<Url> find_base(Hosts& hosts, const std::string& registry) {
-    CASEMATE_TRY(Url base, base_of(registry, true));
+Result<http::Url> find_base(Hosts& hosts, const std::string& registry) {
+    CASEMATE_TRY(http::Url base, base_of(registry, true));
     if (!hosts.may_be_plain(base)) {
         return base;
     }
@@ -87,7 +87,7 @@ Result<Url> find_base(Hosts& hosts, const std::string& registry) {
     if (tried) {
         return base;
     }
-    CASEMATE_TRY(Url plain, base_of(registry, false));
+    CASEMATE_TRY(http::Url plain, base_of(registry, false));
     if (speaks_plain(hosts, plain)) {
         return plain;
     }
@@ -198,7 +198,7 @@ private:
 
 Result<std::unique_ptr<Registry>> Registry::open(Hosts& hosts, const RegistryReference& reference,
                                                  std::optional<Credentials> credentials) {
-    CASEMATE_TRY(Url base, find_base(hosts, reference.registry));
+    CASEMATE_TRY(http::Url base, find_base(hosts, reference.registry));
     return std::unique_ptr<Registry>(
         new Registry(hosts, std::move(base), reference, std::move(credentials)));
 }

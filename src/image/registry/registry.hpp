@@ -52,7 +52,7 @@ public:
 private:
     class Download;
 
-    Registry(Hosts& hosts, Url base, RegistryReference reference,
+    Registry(Hosts& hosts, http::Url base, RegistryReference reference,
              std::optional<Credentials> credentials)
         : base_(base),
           reference_(std::move(reference)),
@@ -67,7 +67,7 @@ private:
     // unexpected is the error for a status that is no success.
     [[nodiscard]] Error unexpected(const http::Response& response, const std::string& what) const;
 
-    Url base_;
+    http::Url base_;
     RegistryReference reference_;
     Access access_;
 };

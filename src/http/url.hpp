@@ -1,4 +1,4 @@
-// URLs of registries and their token servers.
+// URLs, and the hosts and ports in them.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +7,22 @@
 #include <string_view>
 
 #include "base/result.hpp"
-#include "image/error.hpp"
+#include "http/error.hpp"
 
-namespace casemate::image {
+namespace casemate::http {
+
+// Authority: HOST or HOST:PORT in a URL (RFC 3986 3.2), without a user's name.
+struct Authority {
+    // host: in small letters; an IPv6 address without its brackets.
+    std::string host;
+    std::uint16_t port = 0;
+
+    // parse takes own_port where the text has none. Errors: HttpErrc bad_url, also for the port 0.
+    [[nodiscard]] static Result<Authority> parse(std::string_view text, std::uint16_t own_port);
+};
+
+// bracketed is a host as it stands before a port: an IPv6 address in brackets.
+[[nodiscard]] std::string bracketed(const std::string& host);
 
 // Url: an http or https URL (RFC 3986), with nothing in it that an HTTP request could not carry.
 struct Url {
@@ -22,8 +35,8 @@ struct Url {
 
     bool operator==(const Url&) const = default;
 
-    // parse takes an absolute URL. Names of users are refused; a fragment is left out. Errors:
-    // ImageErrc malformed.
+    // parse takes an absolute URL. Names of users are refused, and not shown, as there may be a
+    // password with them; a fragment is left out. Errors: HttpErrc bad_url.
     [[nodiscard]] static Result<Url> parse(std::string_view text);
     // resolve takes what a Location header says: an absolute URL, one without scheme or an absolute
     // path. Errors: as parse.
@@ -46,4 +59,4 @@ struct Url {
 // escape_query percent-encodes a value for a query (RFC 3986 2.3).
 [[nodiscard]] std::string escape_query(std::string_view value);
 
-}  // namespace casemate::image
+}  // namespace casemate::http

@@ -1,25 +1,33 @@
-#include "image/registry/url.hpp"
+#include "http/url.hpp"
 
 #include <arpa/inet.h>
 
 #include <algorithm>
 
-#include "image/tree.hpp"
-
-namespace casemate::image {
+namespace casemate::http {
 
 namespace {
 
 constexpr std::size_t kMaxUrl = 16384;
 constexpr std::size_t kMaxHost = 253;
+constexpr std::size_t kMaxShown = 200;
+constexpr std::string_view kAuthority = "a host and, perhaps, a port in a URL";
 
-Error refuse(std::string_view text, const std::string& expected) {
-    return {ImageErrc::malformed, "expected " + expected + ", found '" + printable(text) + "'"};
+// refuse shows what was found unless a password may be in it.
+Error refuse(std::string_view text, std::string_view expected) {
+    std::string found(text.substr(0, kMaxShown));
+    std::replace_if(
+        found.begin(), found.end(), [](char c) { return c < 0x20 || c == 0x7f; }, '?');
+    return {HttpErrc::bad_url,
+            "expected " + std::string(expected) + ", found " +
+                (text.find('@') == std::string_view::npos ? "'" + found + "'"
+                                                          : "a text with '@' in it")};
 }
 
 bool is_address6(const std::string& text) {
     in6_addr address{};
-    return ::inet_pton(AF_INET6, text.c_str(), &address) == 1;
+    return text.find('\0') == std::string::npos &&
+           ::inet_pton(AF_INET6, text.c_str(), &address) == 1;
 }
 
 bool is_name(std::string_view text) {
@@ -52,31 +60,39 @@ std::string small(std::string_view text) {
     return result;
 }
 
-// read_authority reads HOST or HOST:PORT.
-bool read_authority(std::string_view text, Url& url) {
+}  // namespace
+
+Result<Authority> Authority::parse(std::string_view text, std::uint16_t own_port) {
+    const Error refused = refuse(text, kAuthority);
+    Authority found{{}, own_port};
     std::string_view port;
     if (text.starts_with('[')) {
         const std::size_t end = text.find(']');
         if (end == std::string_view::npos) {
-            return false;
+            return refused;
         }
-        url.host = small(text.substr(1, end - 1));
+        found.host = small(text.substr(1, end - 1));
         port = text.substr(end + 1);
-        if (!is_address6(url.host)) {
-            return false;
+        if (!is_address6(found.host)) {
+            return refused;
         }
     } else {
         const std::size_t colon = std::min(text.find(':'), text.size());
-        url.host = small(text.substr(0, colon));
+        found.host = small(text.substr(0, colon));
         port = text.substr(colon);
-        if (!is_name(url.host)) {
-            return false;
+        if (!is_name(found.host)) {
+            return refused;
         }
     }
-    return port.empty() || (port.front() == ':' && read_port(port.substr(1), url.port));
+    if (!port.empty() && (port.front() != ':' || !read_port(port.substr(1), found.port))) {
+        return refused;
+    }
+    return found;
 }
 
-}  // namespace
+std::string bracketed(const std::string& host) {
+    return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
 
 Result<Url> Url::parse(std::string_view text) {
     std::string_view rest = text;
@@ -98,9 +114,13 @@ Result<Url> Url::parse(std::string_view text) {
     }
     rest = rest.substr(0, rest.find('#'));
     const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
-    if (!read_authority(rest.substr(0, end), url)) {
-        return refuse(text, "a host and, perhaps, a port in a URL");
+    auto authority = Authority::parse(rest.substr(0, end), url.port);
+    if (!authority) {
+        // With all of the text, so that a password with a '/' is seen for one.
+        return refuse(text, kAuthority);
     }
+    url.host = std::move(authority->host);
+    url.port = authority->port;
     rest.remove_prefix(end);
     url.target = (rest.starts_with('/') ? "" : "/") + std::string(rest);
     return url;
@@ -118,8 +138,7 @@ Result<Url> Url::resolve(std::string_view location) const {
 
 std::string Url::host_field() const {
     const bool own = port == (secure ? 443 : 80);
-    const bool address6 = host.find(':') != std::string::npos;
-    return (address6 ? "[" + host + "]" : host) + (own ? "" : ":" + std::to_string(port));
+    return bracketed(host) + (own ? "" : ":" + std::to_string(port));
 }
 
 std::string Url::origin() const {
@@ -156,4 +175,4 @@ std::string escape_query(std::string_view value) {
     return escaped;
 }
 
-}  // namespace casemate::image
+}  // namespace casemate::http
