@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "base/environment.hpp"
 #include "base/fd.hpp"
 
 namespace casemate {
@@ -79,11 +80,6 @@ bool turned(int fd, const std::string& path) {
 bool plain_file(int fd) {
     struct stat status {};
     return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1;
-}
-
-const char* environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
 }
 
 }  // namespace

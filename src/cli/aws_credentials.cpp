@@ -1,10 +1,10 @@
 #include "cli/aws_credentials.hpp"
 
 #include <cerrno>
-#include <cstdlib>
 #include <map>
 #include <optional>
 
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/os_error.hpp"
 #include "http/client.hpp"
@@ -24,11 +24,6 @@ constexpr std::string_view kRoles = "/latest/meta-data/iam/security-credentials/
 constexpr std::chrono::milliseconds kMetadataTime{1000};
 
 using Profile = std::map<std::string, std::string>;
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
 
 Error bad_setting(std::string sentence) {
     return {AwsErrc::bad_setting, std::move(sentence)};

@@ -3,9 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 
+#include "base/environment.hpp"
 #include "base/fd.hpp"
 #include "base/file.hpp"
 #include "eif/kernel_kind.hpp"
@@ -32,10 +32,6 @@ constexpr std::string_view kElfMagic(
 constexpr std::string_view kGzipMagic = "\x1f\x8b";
 constexpr std::size_t kPackedImageOffset = 4;
 constexpr std::string_view kPackedImage = "zimg";
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
 
 bool exists(const std::string& path) {
     std::error_code error;

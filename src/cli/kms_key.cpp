@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <thread>
 
+#include "base/environment.hpp"
 #include "cli/aws_credentials.hpp"
 #include "http/connect.hpp"
 #include "kms_client/json.hpp"
@@ -56,8 +56,7 @@ std::string_view algorithm_for(crypto::Curve curve) {
 
 std::string endpoint(const std::string& region) {
     for (const char* name : {"AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL"}) {
-        const char* value = std::getenv(name);
-        if (value != nullptr && *value != '\0') {
+        if (std::string value = environment(name); !value.empty()) {
             return value;
         }
     }

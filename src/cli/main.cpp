@@ -2,17 +2,13 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <iostream>
+
+#include "base/environment.hpp"
 
 namespace casemate::cli {
 
 namespace {
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
 
 OutputSettings settings_from_environment() {
     OutputSettings settings;

@@ -4,11 +4,11 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <utility>
 #include <vector>
 
+#include "base/environment.hpp"
 #include "eif/error.hpp"
 
 namespace casemate::eif {
@@ -109,21 +109,20 @@ Result<Metadata> parse_metadata(ByteView section) {
 }
 
 Result<std::string> build_time_text() {
-    const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
-    if (epoch == nullptr || *epoch == '\0') {
+    const std::string text = environment("SOURCE_DATE_EPOCH");
+    if (text.empty()) {
         std::timespec now{};
         std::timespec_get(&now, TIME_UTC);
         return rfc3339(now.tv_sec, now.tv_nsec);
     }
-    const std::string_view text(epoch);
     // The last second of the year 9999: RFC 3339 has four digits for a year.
     constexpr std::int64_t kLast = 253402300799;
     std::int64_t seconds = -1;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
     if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || seconds < 0 ||
         seconds > kLast) {
-        return refusal("expected SOURCE_DATE_EPOCH to be seconds since 1970, found \"" +
-                       std::string(text) + "\"");
+        return refusal("expected SOURCE_DATE_EPOCH to be seconds since 1970, found \"" + text +
+                       "\"");
     }
     return rfc3339(static_cast<std::time_t>(seconds), 0);
 }

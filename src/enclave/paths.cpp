@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/os_error.hpp"
 #include "enclave/errors.hpp"
@@ -19,13 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string variable(const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr ? value : "";
-}
-
 std::string home() {
-    std::string directory = variable("HOME");
+    std::string directory = environment("HOME");
     if (directory.empty()) {
         const passwd* user = ::getpwuid(::geteuid());
         directory = user != nullptr && user->pw_dir != nullptr ? user->pw_dir : "";
@@ -42,16 +38,16 @@ std::string octal(unsigned number) {
 // The kernel of CASEMATE_KERNEL_DIR, else the one installed beside the programs, else where
 // kernel/build leaves the current one, by the same variables.
 std::string kernel_directory(const std::string& programs) {
-    if (std::string named = variable("CASEMATE_KERNEL_DIR"); !named.empty()) {
+    if (std::string named = environment("CASEMATE_KERNEL_DIR"); !named.empty()) {
         return named;
     }
     std::string installed = programs + "/../lib/casemate/kernel";
     if (::access((installed + "/vmlinux").c_str(), R_OK) == 0) {
         return installed;
     }
-    std::string kernels = variable("CASEMATE_KERNEL_CACHE");
+    std::string kernels = environment("CASEMATE_KERNEL_CACHE");
     if (kernels.empty()) {
-        const std::string cache = variable("XDG_CACHE_HOME");
+        const std::string cache = environment("XDG_CACHE_HOME");
         kernels = (cache.empty() ? home() + "/.cache" : cache) + "/casemate/kernel";
     }
     return kernels + "/current";
@@ -106,29 +102,29 @@ Result<> check_owner(const std::string& path, std::string_view moved_by) {
 Result<Paths> find_paths() {
     Paths paths;
     const bool root = ::geteuid() == 0;
-    paths.state = variable("CASEMATE_STATE_DIR");
+    paths.state = environment("CASEMATE_STATE_DIR");
     if (paths.state.empty()) {
         if (!root && home().empty()) {
             return no_home("Casemate's state", "CASEMATE_STATE_DIR");
         }
         paths.state = root ? "/var/lib/casemate" : home() + "/.local/share/casemate";
     }
-    paths.runtime = variable("CASEMATE_RUNTIME_DIR");
+    paths.runtime = environment("CASEMATE_RUNTIME_DIR");
     if (paths.runtime.empty()) {
-        paths.runtime = variable("NITRO_CLI_SOCKETS_PATH");
+        paths.runtime = environment("NITRO_CLI_SOCKETS_PATH");
     }
     if (paths.runtime.empty()) {
-        const std::string session = variable("XDG_RUNTIME_DIR");
+        const std::string session = environment("XDG_RUNTIME_DIR");
         if (root) {
             paths.runtime = "/run/casemate";
         } else {
             paths.runtime = session.empty() ? paths.state + "/run" : session + "/casemate";
         }
     }
-    if (std::string named = variable("CASEMATE_CONFIG_DIR"); !named.empty()) {
+    if (std::string named = environment("CASEMATE_CONFIG_DIR"); !named.empty()) {
         paths.configuration = std::move(named);
     }
-    if (std::string named = variable("CASEMATE_KVM_DEVICE"); !named.empty()) {
+    if (std::string named = environment("CASEMATE_KVM_DEVICE"); !named.empty()) {
         paths.kvm_device = std::move(named);
     }
     std::error_code error;

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
+#include "base/environment.hpp"
 #include "base/os_error.hpp"
 
 namespace casemate::image {
@@ -18,8 +17,8 @@ std::string directory_or_default(const std::string& directory) {
     if (!directory.empty()) {
         return directory;
     }
-    const char* temporary = std::getenv("TMPDIR");
-    return temporary != nullptr && *temporary != '\0' ? temporary : "/tmp";
+    const std::string temporary = environment("TMPDIR");
+    return temporary.empty() ? "/tmp" : temporary;
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <memory>
 
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "http/client.hpp"
 #include "http/url.hpp"
@@ -113,8 +113,7 @@ std::string host_of(std::string_view region) {
 
 std::string default_ca_file() {
     for (const char* const name : {"AWS_CA_BUNDLE", "SSL_CERT_FILE"}) {
-        const char* const value = std::getenv(name);
-        if (value != nullptr && *value != '\0') {
+        if (std::string value = environment(name); !value.empty()) {
             return value;
         }
     }

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <sstream>
 
+#include "base/environment.hpp"
 #include "softhost/error.hpp"
 #include "softhost/initramfs.hpp"
 #include "softhost/tsc.hpp"
@@ -27,11 +27,6 @@ constexpr int kInitramfsFd = 5;
 constexpr const char* kProcessor =
     "EPYC,+svm,+npt,-rdseed,-sha-ni,-fxsr-opt,-misalignsse,-3dnowprefetch,-osvw,-topoext,"
     "-perfctr-core,-clzero,-xsaveerptr,-ibpb,-nrip-save,-xsavec,-xsaves";
-
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
 
 Error missing(const std::string& what, const std::string& remedy) {
     return {SofthostErrc::missing, "expected " + what + "; " + remedy};

@@ -9,9 +9,9 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <vector>
 
+#include "base/environment.hpp"
 #include "base/fd.hpp"
 #include "base/os_error.hpp"
 #include "base/process.hpp"
@@ -124,8 +124,7 @@ Result<std::string> read_id(const UniqueFd& file) {
 }  // namespace
 
 std::optional<LocalBuilder> LocalBuilder::find() {
-    const char* const variable = std::getenv("PATH");
-    const std::string path = variable == nullptr ? "" : variable;
+    const std::string path = environment("PATH");
     for (const char* const name : {"buildah", "podman"}) {
         for (std::size_t begin = 0; begin <= path.size();) {
             const std::size_t end = std::min(path.find(':', begin), path.size());

@@ -1,7 +1,6 @@
 #include "image/daemon/endpoint.hpp"
 
-#include <cstdlib>
-
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "http/url.hpp"
 #include "image/tree.hpp"
@@ -14,20 +13,15 @@ constexpr std::uint16_t kPlainPort = 2375;
 constexpr std::uint16_t kTlsPort = 2376;
 constexpr std::uint64_t kMaxPem = 1U << 20U;
 
-std::string variable(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
-
 Error refuse(std::string_view found) {
     return {ImageErrc::daemon, "expected unix:///PATH or tcp://HOST:PORT as DOCKER_HOST, found '" +
                                    printable(found) + "'"};
 }
 
 Result<crypto::TlsClientContext> tls_context() {
-    std::string folder = variable("DOCKER_CERT_PATH");
+    std::string folder = environment("DOCKER_CERT_PATH");
     if (folder.empty()) {
-        folder = variable("HOME") + "/.docker";
+        folder = environment("HOME") + "/.docker";
     }
     CASEMATE_TRY(const Bytes authorities, read_file(folder + "/ca.pem", kMaxPem));
     CASEMATE_TRY(const Bytes chain, read_file(folder + "/cert.pem", kMaxPem));
@@ -78,9 +72,9 @@ std::string DaemonEndpoint::text() const {
 
 Result<DaemonEndpoints> daemon_endpoints() {
     DaemonEndpoints found;
-    if (const std::string host = variable("DOCKER_HOST"); !host.empty()) {
+    if (const std::string host = environment("DOCKER_HOST"); !host.empty()) {
         std::optional<crypto::TlsClientContext> tls;
-        if (host.starts_with("tcp://") && !variable("DOCKER_TLS_VERIFY").empty()) {
+        if (host.starts_with("tcp://") && !environment("DOCKER_TLS_VERIFY").empty()) {
             CASEMATE_TRY(tls, tls_context());
         }
         CASEMATE_TRY(DaemonEndpoint endpoint, DaemonEndpoint::parse(host, std::move(tls)));
@@ -89,7 +83,7 @@ Result<DaemonEndpoints> daemon_endpoints() {
         return found;
     }
     std::vector<std::string> paths = {"/var/run/docker.sock"};
-    if (const std::string runtime = variable("XDG_RUNTIME_DIR"); runtime.starts_with('/')) {
+    if (const std::string runtime = environment("XDG_RUNTIME_DIR"); runtime.starts_with('/')) {
         paths.push_back(runtime + "/podman/podman.sock");
     }
     paths.emplace_back("/run/podman/podman.sock");

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/os_error.hpp"
 #include "base/process.hpp"
@@ -21,11 +21,6 @@ using Clock = std::chrono::steady_clock;
 
 // What helpers say where they have nothing; they end with another status than 0 then.
 constexpr std::string_view kNothingKnown = "credentials not found in native keychain";
-
-std::string variable(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
 
 Error helper_error(const std::string& name, const std::string& what) {
     return {ImageErrc::credentials, "expected credentials from docker-credential-" +
@@ -41,7 +36,7 @@ Result<std::string> find_helper(const std::string& name) {
     if (name.empty() || !std::all_of(name.begin(), name.end(), plain)) {
         return helper_error(name, "a name that no program has");
     }
-    const std::string path = variable("PATH");
+    const std::string path = environment("PATH");
     for (std::size_t begin = 0; begin <= path.size();) {
         const std::size_t end = std::min(path.find(':', begin), path.size());
         const std::string file = path.substr(begin, end - begin) + "/docker-credential-" + name;
@@ -134,13 +129,14 @@ std::vector<std::string> credential_files() {
             files.push_back(second + tail);
         }
     };
-    const std::string home = variable("HOME");
+    const std::string home = environment("HOME");
     const auto in_home = [&](const std::string& tail) { return home.empty() ? "" : home + tail; };
-    add(variable("REGISTRY_AUTH_FILE"), "", "");
-    add(variable("DOCKER_CONFIG"), in_home("/.docker"), "/config.json");
-    add(variable("XDG_RUNTIME_DIR") + (variable("XDG_RUNTIME_DIR").empty() ? "" : "/containers"),
+    add(environment("REGISTRY_AUTH_FILE"), "", "");
+    add(environment("DOCKER_CONFIG"), in_home("/.docker"), "/config.json");
+    add(environment("XDG_RUNTIME_DIR") +
+            (environment("XDG_RUNTIME_DIR").empty() ? "" : "/containers"),
         "/run/containers/" + std::to_string(::getuid()), "/auth.json");
-    add(variable("XDG_CONFIG_HOME"), in_home("/.config"), "/containers/auth.json");
+    add(environment("XDG_CONFIG_HOME"), in_home("/.config"), "/containers/auth.json");
     return files;
 }
 

@@ -3,9 +3,9 @@
 #include <dirent.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/os_error.hpp"
 #include "http/connect.hpp"
@@ -46,9 +46,9 @@ std::vector<std::string> authority_files(const std::string& directory) {
 
 std::vector<std::string> certificate_directories() {
     std::vector<std::string> directories{"/etc/docker/certs.d/", "/etc/containers/certs.d/"};
-    if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
-        directories.push_back(std::string(home) + "/.docker/certs.d/");
-        directories.push_back(std::string(home) + "/.config/containers/certs.d/");
+    if (const std::string home = environment("HOME"); !home.empty()) {
+        directories.push_back(home + "/.docker/certs.d/");
+        directories.push_back(home + "/.config/containers/certs.d/");
     }
     return directories;
 }

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 
+#include "base/environment.hpp"
 #include "codec/base64.hpp"
 #include "http/connect.hpp"
 #include "image/tree.hpp"
@@ -21,8 +21,7 @@ constexpr std::size_t kMaxHeader = 16384;
 
 std::string variable(const char* name, const char* other) {
     for (const char* one : {name, other}) {
-        const char* value = std::getenv(one);
-        if (value != nullptr && *value != '\0') {
+        if (std::string value = environment(one); !value.empty()) {
             return value;
         }
     }
