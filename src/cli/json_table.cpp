@@ -43,7 +43,9 @@ std::string shown(const std::string& text) {
 void add_lines(const Json& json, const std::string& name, std::vector<Line>& lines) {
     if (json.is_object() && !json.members().empty()) {
         for (const auto& [key, value] : json.members()) {
-            add_lines(value, name.empty() ? key : name + "." + key, lines);
+            std::string path = name;
+            path.append(name.empty() ? "" : ".").append(key);
+            add_lines(value, path, lines);
         }
         return;
     }
@@ -62,7 +64,7 @@ std::string json_table(const Json& object) {
     }
     std::string text;
     for (const auto& [name, value] : lines) {
-        text += name + std::string(width - name.size() + 2, ' ') + value + "\n";
+        text.append(name).append(width - name.size() + 2, ' ').append(value).append("\n");
     }
     return text;
 }
