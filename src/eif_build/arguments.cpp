@@ -25,6 +25,7 @@ template <class T>
 void add_choice(CLI::App& app, const char* name, T& value, const std::map<std::string, T>& choices,
                 const char* description) {
     std::vector<std::string> all;
+    all.reserve(choices.size());
     for (const auto& [text, ignored] : choices) {
         all.push_back(text);
     }
